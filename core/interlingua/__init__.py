@@ -1,0 +1,1 @@
+"""Interlingua: models of any framework into any other, each conversion proved."""

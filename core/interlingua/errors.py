@@ -1,0 +1,109 @@
+"""Errors a user can meet: law and fact, the place, the next step; one exit code a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class InterlinguaError(Exception):
+    """The root of every error the project raises on purpose.
+
+    `message` says law and fact ("Expected … . Received …"), `place` where it stands in the source
+    model or on disk, `hint` what to do next.
+    """
+
+    exit_code = 1
+    title = "error"
+
+    def __init__(self, message: str, *, place: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = f" At {self.place}." if self.place else ""
+        what_next = f" {self.hint}" if self.hint else ""
+        return f"{self.message}{where}{what_next}"
+
+
+class UsageError(InterlinguaError):
+    """An option, a name or a combination of them that means nothing."""
+
+    exit_code = 2
+    title = "usage"
+
+
+class InvalidSource(InterlinguaError):
+    """The file is not what its reader expects: wrong kind, truncated, corrupt, incomplete."""
+
+    exit_code = 3
+    title = "invalid source"
+
+
+class UntrustedSource(InterlinguaError):
+    """Reading would execute code or leave the folder, and nobody said the file is trusted."""
+
+    exit_code = 4
+    title = "untrusted source"
+
+
+class UnsupportedModel(InterlinguaError):
+    """Parts of the model that the target cannot say, all of them at once.
+
+    `refusals` holds one line for each, with its place in the source.
+    """
+
+    exit_code = 5
+    title = "unsupported"
+
+    def __init__(self, message: str, refusals: Sequence[str] = (), *, place: str = "", hint: str = "") -> None:
+        listed = "".join(f"\n  {line}" for line in refusals)
+        super().__init__(f"{message}{listed}", place=place, hint=f"\n{hint}" if listed and hint else hint)
+        self.refusals = tuple(refusals)
+
+
+class VerificationFailed(InterlinguaError):
+    """Source and target were both run and do not agree."""
+
+    exit_code = 6
+    title = "verification failed"
+
+
+class RuntimeMissing(InterlinguaError):
+    """No interpreter or framework was found to do the work; `hint` holds the command that mends it."""
+
+    exit_code = 7
+    title = "runtime missing"
+
+
+class WorkerFailed(InterlinguaError):
+    """A worker process crashed, hung, ran out of memory or raised; names plugin, phase, last output."""
+
+    exit_code = 8
+    title = "worker failed"
+
+
+class OutputError(InterlinguaError):
+    """The output cannot be written: it exists, is not writable, or the disk is full."""
+
+    exit_code = 9
+    title = "output"
+
+
+class PluginError(InterlinguaError):
+    """A plugin is missing, broken, or two claim one name."""
+
+    exit_code = 10
+    title = "plugin"
+
+
+class StrictNotes(InterlinguaError):
+    """Notes were taken under `--strict`, which allows none."""
+
+    exit_code = 11
+    title = "strict"
+
+
+class Unsupported(Exception):
+    """One op the target cannot say: a short reason. The driver adds the place and collects them all."""

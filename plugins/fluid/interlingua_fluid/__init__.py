@@ -1,0 +1,1 @@
+"""Paddle Fluid for Interlingua."""
