@@ -1,0 +1,1 @@
+"""Byte formats that several plugins read: each its own file, none needs a framework."""
