@@ -1,0 +1,63 @@
+"""Names: from the source's to what a target can hold, and back."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+
+def legalise(name: str, separator: str = ".") -> str:
+    """A slash-separated name with another separator, reversibly: `vgg_16/fc8` is `vgg_16.fc8`.
+
+    What stood for the separator before, and the percent sign, are percent-encoded. `restore` undoes it.
+    """
+    escaped = name.replace("%", "%25").replace(separator, f"%{ord(separator):02X}")
+    return escaped.replace("/", separator)
+
+
+def restore(name: str, separator: str = ".") -> str:
+    """The name that `legalise` was given."""
+    return unquote(name.replace(separator, "/"))
+
+
+def common_scope(names: Iterable[str]) -> str:
+    """The longest scope ("vgg_16/") that all the slash- or dot-separated names share, "" where there is none."""
+    split = [re.split(r"(?<=[/.])", name)[:-1] for name in names]
+    if len(split) < 2:
+        return ""
+    shared: list[str] = []
+    for parts in zip(*split, strict=False):
+        if len(set(parts)) != 1:
+            break
+        shared.append(parts[0])
+    return "".join(shared)
+
+
+class Identifiers:
+    """Python identifiers for source names: each name one identifier, each identifier one name.
+
+    None is a keyword, a builtin or one of `taken`. `given` maps identifiers back to the names.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *taken}
+        self.given: dict[str, str] = {}
+
+    def take(self, name: str, hint: str = "") -> str:
+        """A new identifier for `name`, made from `hint` or the name itself."""
+        stem = re.sub(r"\W+", "_", hint or name, flags=re.ASCII).strip("_")
+        if not stem or stem[0].isdigit():
+            stem = f"layer_{stem}".rstrip("_")
+        identifier, number = stem, 1
+        while identifier in self._taken:
+            number += 1
+            identifier = f"{stem}_{number}"
+        self._taken.add(identifier)
+        self.given[identifier] = name
+        return identifier
+
+    def __contains__(self, identifier: str) -> bool:
+        return identifier in self._taken

@@ -1,0 +1,43 @@
+"""Convolutions of one to three spatial axes, plain, grouped, depthwise, dilated and transposed."""
+
+from interlingua.records import Input, attribute, derived, record_of
+
+RECORDS = (
+    record_of(
+        "Conv",
+        "cross-correlation of the spatial axes with learned kernels",
+        [Input("X", "N C *"), Input("W", "O I *", learned=True), Input("B", "O", learned=True, optional=True)],
+        [
+            derived("in_channels", "channels of X"),
+            derived("out_channels", "channels of Y"),
+            attribute("kernel_shape", meaning="size of the kernel"),
+            attribute("strides", None, "step of the kernel", neutral=1),
+            attribute("pads", None, "zeros before and after each spatial axis", neutral=0),
+            attribute("dilations", None, "distance of the kernel's taps", neutral=1),
+            attribute("group", 1, "groups of channels"),
+            derived("has_bias", "whether B is given"),
+            derived("depthwise", "whether each input channel is its own group"),
+            derived("multiplier", "output channels of each group"),
+        ],
+        outputs=[Input("Y", "N C *")],
+        synonyms=["convolution", "conv1d", "conv2d", "conv3d", "depthwise"],
+    ),
+    record_of(
+        "ConvTranspose",
+        "transposed convolution: the gradient of a convolution with respect to its input",
+        [Input("X", "N C *"), Input("W", "I O *", learned=True), Input("B", "O", learned=True, optional=True)],
+        [
+            derived("in_channels", "channels of X"),
+            derived("out_channels", "channels of Y"),
+            attribute("kernel_shape", meaning="size of the kernel"),
+            attribute("strides", None, "step of the output", neutral=1),
+            attribute("pads", None, "what is cut off the output's edges", neutral=0),
+            attribute("output_padding", None, "what is added at the output's end", neutral=0),
+            attribute("dilations", None, "distance of the kernel's taps", neutral=1),
+            attribute("group", 1, "groups of channels"),
+            derived("has_bias", "whether B is given"),
+        ],
+        outputs=[Input("Y", "N C *")],
+        synonyms=["deconvolution", "conv_transpose", "transposed convolution"],
+    ),
+)
