@@ -1,0 +1,1 @@
+"""Reading what Paddle writes, from its bytes."""

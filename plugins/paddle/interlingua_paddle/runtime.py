@@ -1,0 +1,258 @@
+"""Runs Paddle in the worker: saved programs, generated modules, single calls. Imports nothing of ours."""
+
+import importlib.util
+import inspect
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import uuid
+
+import numpy
+import paddle
+
+SAVED = "model"
+DROPPED = ("pd_op.full_int_array", "pd_op.full", "pd_op.fetch", "pd_op.data")
+
+
+def versions(arrays):
+    """The interpreter's and Paddle's versions."""
+    return {"python": platform.python_version(), "paddle": paddle.__version__}, {}
+
+
+def run(arrays, path, format, inputs=None, outputs=None):
+    """Runs a saved program ("paddle") or a generated module ("python") in inference mode.
+
+    `arrays` are taken by the model's own input names, in the model's order where a name is missing.
+    """
+    _prepare()
+    if format == "python":
+        model = _module(path).load()
+        model.eval()
+        results = model(*_ordered(arrays, _forward_names(model), inputs))
+    else:
+        model = paddle.jit.load(_prefix(path))
+        model.eval()
+        results = model(*_ordered(arrays, [spec.name for spec in model._input_spec()], inputs))
+    found = {}
+    _flatten(results, "output", found)
+    names = list(outputs or [])
+    if len(names) == len(found):
+        found = dict(zip(names, found.values()))
+    return list(found), found
+
+
+def trace(arrays, path, format, names=None):
+    """Intermediate values: a saved program's by operator ("relu_18"), a module's by sublayer ("block1.conv")."""
+    _prepare()
+    if format == "python":
+        found = _trace_module(arrays, path)
+    else:
+        found = _trace_program(arrays, path)
+    if names:
+        found = {name: value for name, value in found.items() if name in names}
+    return list(found), found
+
+
+def materialise(arrays, folder, native, inputs):
+    """Saves the module of `folder` as a program with its weights, its parameters named as in the state dict."""
+    _prepare()
+    if native != "paddle":
+        raise ValueError("Expected the native artifact 'paddle'. Received {!r}.".format(native))
+    module = _module(folder)
+    model = module.load()
+    model.eval()
+    specs = [paddle.static.InputSpec(entry["shape"], entry["dtype"], entry["name"]) for entry in inputs]
+    sources = getattr(module, "SOURCE_NAMES", {})
+    for name, tensor in list(model.named_parameters()) + list(model.named_buffers()):
+        tensor.name = sources.get(name, name)
+    prefix = os.path.join(folder, SAVED)
+    paddle.jit.save(model, prefix, input_spec=specs)
+    with open(prefix + ".json", encoding="utf-8") as file:
+        program = json.load(file)
+    files = [SAVED + suffix for suffix in (".json", ".pdiparams") if os.path.exists(prefix + suffix)]
+    return {"path": SAVED + ".json", "files": files, "transposes": _count(program, "1.transpose")}, {}
+
+
+def probe(arrays, api, args=(), kwargs=None, weights=None):
+    """One call of an API by its dotted name.
+
+    Strings "$name" in the arguments stand for arrays. A layer is constructed with the arguments, given `weights`
+    (attribute → array name) and called on the arrays of `args`.
+    """
+    _prepare()
+    paddle.seed(0)
+    target = paddle
+    for part in api.split(".")[1:]:
+        target = getattr(target, part)
+    named = {name: _filled(value, arrays) for name, value in (kwargs or {}).items()}
+    given = [_filled(value, arrays) for value in args]
+    if inspect.isclass(target) and issubclass(target, paddle.nn.Layer):
+        layer = target(**named)
+        layer.eval()
+        state = {name: arrays[source] for name, source in (weights or {}).items()}
+        missing = set(layer.state_dict()) ^ set(state)
+        if missing:
+            raise ValueError("Expected weights for {}. Received {}.".format(sorted(layer.state_dict()), sorted(state)))
+        layer.set_state_dict(state)
+        result = layer(*given)
+    else:
+        result = target(*given, **named)
+    found = {}
+    _flatten(result, "output", found)
+    return list(found), found
+
+
+def _prepare():
+    paddle.disable_static()
+    paddle.set_device("cpu")
+    paddle.seed(0)
+    numpy.random.seed(0)
+
+
+def _prefix(path):
+    """The prefix that `paddle.jit.load` wants, of a folder, a `.json`, a `.pdiparams` or the prefix itself."""
+    if os.path.isdir(path):
+        for name in sorted(os.listdir(path)):
+            if name.endswith(".json") and _is_program(os.path.join(path, name)):
+                return os.path.join(path, name[: -len(".json")])
+        raise ValueError("Expected a saved program. Received the folder {!r}, which holds none.".format(path))
+    stem, suffix = os.path.splitext(path)
+    return stem if suffix in (".json", ".pdiparams") else path
+
+
+def _is_program(path):
+    with open(path, "rb") as file:
+        return b'"pir"' in file.read(512)
+
+
+def _module(folder):
+    """The generated module, imported by file under a fresh name (Paddle reads its source again)."""
+    name = "generated_" + uuid.uuid4().hex
+    spec = importlib.util.spec_from_file_location(name, os.path.join(folder, "model.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _forward_names(model):
+    return [name for name in inspect.signature(model.forward).parameters if name != "self"]
+
+
+def _ordered(arrays, names, inputs=None):
+    """The arrays as tensors in the model's order: by its names, or as they come where the names are not its own."""
+    if all(name in arrays for name in names):
+        chosen = [arrays[name] for name in names]
+    elif inputs:
+        chosen = [arrays[name] for name in inputs]
+    else:
+        chosen = list(arrays.values())
+    return [paddle.to_tensor(array) for array in chosen]
+
+
+def _flatten(result, name, found):
+    """Every tensor of a nested result in order, dictionaries in their own order."""
+    if isinstance(result, dict):
+        for key, value in result.items():
+            _flatten(value, str(key), found)
+    elif isinstance(result, (list, tuple)):
+        for index, value in enumerate(result):
+            _flatten(value, "{}_{}".format(name, index), found)
+    elif isinstance(result, paddle.Tensor):
+        found[name] = result.numpy()
+    elif result is not None:
+        found[name] = numpy.asarray(result)
+
+
+def _filled(value, arrays):
+    if isinstance(value, str) and value.startswith("$"):
+        return paddle.to_tensor(arrays[value[1:]])
+    if isinstance(value, list):
+        return [_filled(item, arrays) for item in value]
+    return value
+
+
+def _trace_module(arrays, path):
+    model = _module(path).load()
+    model.eval()
+    found = {}
+
+    def keep(name):
+        def hook(layer, given, result):
+            key = name
+            while key in found:
+                key += "'"
+            _flatten(result, key, found)
+
+        return hook
+
+    for name, layer in model.named_sublayers():
+        layer.register_forward_post_hook(keep(name))
+    model(*_ordered(arrays, _forward_names(model)))
+    return found
+
+
+def _trace_program(arrays, path):
+    """Runs a copy of the program that fetches every value (fetching inner values by handle crashes Paddle 3.3)."""
+    prefix = _prefix(path)
+    with open(prefix + ".json", encoding="utf-8") as file:
+        program = json.load(file)
+    block = program["program"]["regions"][0]["blocks"][0]
+    pattern = next(op for op in block["ops"] if op["#"] == "1.fetch")
+    body = [op for op in block["ops"] if op["#"] != "1.fetch"]
+    number = max(_numbers(program))
+    labels, fetches = [], []
+    for op in body:
+        if op["#"] == "p" or not op["O"] or "pd_op." + op["#"].partition(".")[2] in DROPPED:
+            continue
+        value = op["O"][0]
+        if value["TT"]["#"] != "0.t_dtensor":
+            continue
+        number += 1
+        fetch = json.loads(json.dumps(pattern))
+        fetch["I"] = [{"%": value["%"]}]
+        fetch["O"] = [{"%": number, "TT": value["TT"]}]
+        label = "{}_{}".format(op["#"].partition(".")[2].rstrip("_"), value["%"])
+        for attribute in fetch["A"]:
+            attribute["AT"]["D"] = {"name": label, "col": len(fetches)}.get(attribute["N"], attribute["AT"].get("D"))
+        labels.append(label)
+        fetches.append(fetch)
+    block["ops"] = body + fetches
+    folder = tempfile.mkdtemp()
+    try:
+        with open(os.path.join(folder, "trace.json"), "w", encoding="utf-8") as file:
+            json.dump(program, file)
+        if os.path.exists(prefix + ".pdiparams"):
+            os.symlink(os.path.abspath(prefix + ".pdiparams"), os.path.join(folder, "trace.pdiparams"))
+        model = paddle.jit.load(os.path.join(folder, "trace"))
+        model.eval()
+        results = model(*_ordered(arrays, [spec.name for spec in model._input_spec()]))
+    finally:
+        shutil.rmtree(folder)
+    results = results if isinstance(results, (list, tuple)) else [results]
+    return {label: result.numpy() for label, result in zip(labels, results)}
+
+
+def _numbers(item):
+    if isinstance(item, dict):
+        if isinstance(item.get("%"), int):
+            yield item["%"]
+        for value in item.values():
+            for number in _numbers(value):
+                yield number
+    elif isinstance(item, list):
+        for value in item:
+            for number in _numbers(value):
+                yield number
+
+
+def _count(item, kind):
+    """How many operators of a kind stand anywhere in a program."""
+    if isinstance(item, dict):
+        return int(item.get("#") == kind) + sum(_count(value, kind) for value in item.values())
+    if isinstance(item, list):
+        return sum(_count(value, kind) for value in item)
+    return 0
