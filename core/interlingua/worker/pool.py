@@ -20,12 +20,12 @@ def shared(runtime_name: str, *, python: str | None = None, memory_bytes: int | 
         UsageError: no plugin declares the runtime.
         RuntimeMissing: no interpreter has it.
     """
-    from interlingua import environments  # environments opens workers, so at load time the import goes one way
+    from interlingua.environments import open_worker  # it opens workers: at load time the import goes one way
 
     key = (runtime_name, python, memory_bytes)
     with _lock:
         if key not in _workers:
-            _workers[key] = environments.open_worker(runtime_name, python=python, memory_bytes=memory_bytes)
+            _workers[key] = open_worker(runtime_name, python=python, memory_bytes=memory_bytes)
         return _workers[key]
 
 

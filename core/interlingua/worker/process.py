@@ -268,7 +268,7 @@ class Worker:
         if error.get("module"):
             module = error["module"]
             return RuntimeMissing(
-                f"Expected the module {module!r} for the runtime {self.name!r}. Received {self.python}, which has none.",
+                f"Expected the module {module!r} for the runtime {self.name!r}. {self.python} has none.",
                 place=phase,
                 hint=self.mend or f"Run: {self.python} -m pip install {module.partition('.')[0]}",
             )
