@@ -272,8 +272,20 @@ def with_edges(name: str, default: Any = REQUIRED, *, data: str = "N * C") -> Pa
     return parameter(name, default, Adapter("with_edges", lower, read, "with a 1 for batch and channels"))
 
 
+def counted(name: str, default: Any = REQUIRED) -> Parameter:
+    """A derived number that the API cannot do without."""
+
+    def lower(value: Any, facts: Facts) -> Any:
+        if value is None:
+            raise Unsupported(f"{name} is not the same for the whole tensor")
+        return value
+
+    return parameter(name, default, Adapter("counted", lower, _SAME.read))
+
+
 WORDS: Mapping[str, str] = {
     "same": "as it is",
+    "counted": "as it is",
     "flag": "True/False for 1/0",
     "flip": "opposite sense",
     "one_minus": "1 − value",

@@ -85,6 +85,8 @@ def data_axes(node: ir.Node) -> str:
 
 def _canonical_shape(node: ir.Node, described: Record, name: str, shape: Shape | None) -> Shape | None:
     axes = next((i.axes for i in (*described.inputs, *described.outputs) if i.name == name), "")
+    if name == "slope" and shape and node.domain == CHANNELS_LAST:
+        return (shape[-1], *(1 for _ in shape[:-1])) if len(shape) > 1 else (*shape, *(1 for _ in (shape_of(node.inputs[0]) or ())[2:]))
     if shape is None or axes != "N C *" or node.domain != CHANNELS_LAST or len(shape) < 2:
         return shape
     return (shape[0], shape[-1], *shape[1:-1])
@@ -106,8 +108,8 @@ def facts_of(node: ir.Node) -> Facts:
         raise Unsupported(f"{node.op_type} has no record yet") from None
     given = inputs_of(node)
     shapes: dict[str, Shape | None] = {}
-    for name, values in given.items():
-        shapes[name] = _canonical_shape(node, described, name, shape_of(values[0]))
+    for name, group in given.items():
+        shapes[name] = _canonical_shape(node, described, name, shape_of(group[0]))
     for slot, output in zip(described.outputs, node.outputs, strict=False):
         shapes[slot.name] = _canonical_shape(node, described, slot.name, shape_of(output))
     values: dict[str, Any] = {
@@ -196,10 +198,21 @@ def _input_rank(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> di
     return {} if shape is None else {"input_rank": len(shape)}
 
 
+def _slopes(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
+    """How many slopes, None where they are neither one for each channel nor one in all."""
+    slope, data = known(shapes["slope"]), shapes["X"]
+    if slope is None or math.prod(slope) == 1:
+        return {"slopes": None if slope is None else 1}
+    channel_first = data is not None and [1] * (len(data) - len(slope)) + slope
+    per_channel = channel_first and len(channel_first) > 1 and math.prod(slope) == channel_first[1]
+    return {"slopes": math.prod(slope) if per_channel else None}
+
+
 _DERIVED: dict[str, Callable[[Mapping[str, Any], _Shapes, _Given], dict[str, Any]]] = {
     "Conv": _convolution,
     "ConvTranspose": _transposed,
     "Gemm": _dense,
+    "PRelu": _slopes,
     "BatchNormalization": _batch_normalization,
     "Flatten": _input_rank,
     "Squeeze": _input_rank,

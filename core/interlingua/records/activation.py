@@ -1,6 +1,6 @@
 """Activations."""
 
-from interlingua.records import Input, attribute, constant, record_of
+from interlingua.records import Input, attribute, constant, derived, record_of
 
 _X = [Input("X")]
 
@@ -13,6 +13,7 @@ RECORDS = (
         "PRelu",
         "x where x ≥ 0, else slope · x with a learned slope",
         [Input("X", "N C *"), Input("slope", "", learned=True)],
+        [derived("slopes", "how many slopes: one for each channel, or one in all")],
         synonyms=["parametric relu"],
     ),
     record_of("Elu", "x where x > 0, else alpha · (exp(x) − 1)", _X, [attribute("alpha", 1.0, "limit below zero")]),

@@ -1,0 +1,1 @@
+"""Target source code: expressions as Python `ast`, names, weights, and one printer."""

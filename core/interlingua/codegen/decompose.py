@@ -1,0 +1,183 @@
+"""Says an op that a target lacks through ops that it may have; each rule's first sentence is the transformation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from interlingua import cards
+from interlingua.cards import Facts
+from interlingua.errors import Unsupported
+from interlingua.ir import metadata
+from interlingua.ir.facts import CHANNELS_LAST, facts_of, inputs_of, is_constant, known, shape_of
+from interlingua.ir.origin import Constant
+
+Rule = Callable[[ir.Node, Facts], list[ir.Node] | None]
+
+
+def initializer(graph: ir.Graph, name: str, array: np.ndarray[Any, Any]) -> ir.Value:
+    """A new constant of the graph under a free name, marked as no parameter of the source."""
+    free, number = name, 1
+    while free in graph.initializers:
+        number += 1
+        free = f"{name}_{number}"
+    tensor = ir.tensor(array, name=free)
+    value = ir.Value(name=free, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+    metadata.set_origin(value, Constant(free))
+    graph.register_initializer(value)
+    return value
+
+
+def _graph(node: ir.Node) -> ir.Graph:
+    assert isinstance(node.graph, ir.Graph)
+    return node.graph
+
+
+def _pads_order(pads: Sequence[int], rank: int, last: bool) -> list[int]:
+    begin, end = list(pads[:rank]), list(pads[rank:])
+    if last:
+        return [0, *begin, 0, 0, *end, 0]
+    return [0, 0, *begin, 0, 0, *end]
+
+
+def explicit_padding(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
+    """Replaces `Conv(X, pads)` by `Conv(Pad(X, pads))`, and likewise for pooling."""
+    if node.op_type not in ("Conv", "MaxPool", "AveragePool") or not any(facts["pads"]):
+        return None
+    if node.op_type == "AveragePool" and not facts["count_include_pad"]:
+        return None
+    if facts.get("ceil_mode"):
+        return None
+    graph, source = _graph(node), node.inputs[0]
+    assert source is not None
+    last = node.domain == CHANNELS_LAST
+    value = -np.inf if node.op_type == "MaxPool" else 0.0
+    dtype = (source.dtype or ir.DataType.FLOAT).numpy()
+    pads = initializer(graph, f"{node.name}.pads", np.array(_pads_order(facts["pads"], facts.rank, last), np.int64))
+    fill = initializer(graph, f"{node.name}.padding_value", np.array(value, dtype))
+    padded = ir.Value(name=f"{source.name}.padded.{node.name}", type=source.type, shape=_padded(source, pads))
+    pad = ir.Node("", "Pad", [source, pads, fill], outputs=[padded], name=f"{node.name}.pad")
+    attributes = [a for a in node.attributes.values() if a.name != "pads"]
+    rest = _again(node, [padded, *node.inputs[1:]], attributes)
+    return [pad, rest]
+
+
+def _padded(source: ir.Value, pads: ir.Value) -> ir.Shape | None:
+    shape = shape_of(source)
+    if shape is None or pads.const_value is None:
+        return None
+    amounts = pads.const_value.numpy()
+    count = len(shape)
+    return ir.Shape(
+        [
+            dim + int(amounts[axis] + amounts[axis + count]) if isinstance(dim, int) else (dim if not amounts[axis] and not amounts[axis + count] else None)
+            for axis, dim in enumerate(shape)
+        ]
+    )
+
+
+def _again(node: ir.Node, inputs: Sequence[ir.Value | None], attributes: Sequence[ir.Attr]) -> ir.Node:
+    outputs = [ir.Value(name=o.name, type=o.type, shape=o.shape) for o in node.outputs]
+    return ir.Node(node.domain, node.op_type, inputs, attributes, outputs=outputs, name=node.name)
+
+
+def global_pooling(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
+    """Replaces `GlobalAveragePool(X)` by `ReduceMean(X, spatial axes, keepdims=1)`."""
+    if node.op_type != "GlobalAveragePool" or not facts.rank:
+        return None
+    first = 1 if node.domain == CHANNELS_LAST else 2
+    axes = initializer(_graph(node), f"{node.name}.axes", np.arange(first, first + facts.rank, dtype=np.int64))
+    output = ir.Value(name=node.outputs[0].name, type=node.outputs[0].type, shape=node.outputs[0].shape)
+    return [ir.Node("", "ReduceMean", [node.inputs[0], axes], [ir.AttrInt64("keepdims", 1)], outputs=[output], name=node.name)]
+
+
+def matrix_product(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
+    """Replaces `Gemm(A, B, C)` by `Add(Mul(MatMul(A', B'), alpha), Mul(C, beta))`, without what does nothing."""
+    if node.op_type != "Gemm":
+        return None
+    graph, nodes = _graph(node), []
+    final = node.outputs[0]
+
+    def step(op: str, inputs: Sequence[ir.Value | None], suffix: str, shape: Any, **attributes: Any) -> ir.Value:
+        output = ir.Value(name=f"{node.name}.{suffix}", type=final.type, shape=shape)
+        nodes.append(ir.Node("", op, inputs, [ir.convenience.convert_attribute(k, v) for k, v in attributes.items()], outputs=[output], name=f"{node.name}.{suffix}"))
+        return output
+
+    def turned(value: ir.Value, suffix: str) -> ir.Value:
+        shape = shape_of(value)
+        return step("Transpose", [value], suffix, ir.Shape(shape[::-1]) if shape else None, perm=[1, 0])
+
+    left, right = node.inputs[0], node.inputs[1]
+    assert left is not None and right is not None
+    dtype = (final.dtype or ir.DataType.FLOAT).numpy()
+    left = turned(left, "a") if facts["transA"] else left
+    right = turned(right, "b") if facts["transB"] else right
+    result = step("MatMul", [left, right], "product", final.shape)
+    if facts["alpha"] != 1:
+        result = step("Mul", [result, initializer(graph, f"{node.name}.alpha", np.array(facts["alpha"], dtype))], "scaled", final.shape)
+    if len(node.inputs) > 2 and node.inputs[2] is not None and facts["beta"] != 0:
+        addend = node.inputs[2]
+        if facts["beta"] != 1:
+            addend = step("Mul", [addend, initializer(graph, f"{node.name}.beta", np.array(facts["beta"], dtype))], "addend", addend.shape)
+        step("Add", [result, addend], "sum", final.shape)
+    nodes[-1].outputs[0].name = final.name
+    return nodes
+
+
+def by_shape(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
+    """Replaces `Flatten`, `Squeeze` and `Unsqueeze` by `Reshape` where at most one axis of the result is unknown."""
+    if node.op_type not in ("Flatten", "Squeeze", "Unsqueeze"):
+        return None
+    shape = shape_of(node.outputs[0])
+    if shape is None or sum(not isinstance(dim, int) for dim in shape) > 1:
+        return None
+    numbers = [dim if isinstance(dim, int) else -1 for dim in shape]
+    target = initializer(_graph(node), f"{node.name}.shape", np.array(numbers, np.int64))
+    output = ir.Value(name=node.outputs[0].name, type=node.outputs[0].type, shape=node.outputs[0].shape)
+    return [ir.Node("", "Reshape", [node.inputs[0], target], outputs=[output], name=node.name)]
+
+
+def leaky_by_prelu(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
+    """Replaces `PRelu(X, slope)` with one slope that nobody trains by `LeakyRelu(X, alpha)`."""
+    if node.op_type != "PRelu":
+        return None
+    slope = inputs_of(node)["slope"][0]
+    if not is_constant(slope) or known(shape_of(slope)) not in ([], [1]) or not metadata.is_constant(slope):
+        return None
+    assert slope.const_value is not None
+    alpha = ir.AttrFloat32("alpha", float(slope.const_value.numpy().reshape(())))
+    output = ir.Value(name=node.outputs[0].name, type=node.outputs[0].type, shape=node.outputs[0].shape)
+    return [ir.Node("", "LeakyRelu", [node.inputs[0]], [alpha], outputs=[output], name=node.name)]
+
+
+RULES: tuple[Rule, ...] = (explicit_padding, global_pooling, matrix_product, by_shape, leaky_by_prelu)
+
+
+def decompose(node: ir.Node, framework: str) -> list[ir.Node] | None:
+    """Nodes that replace `node` in its graph, or None where no rule helps the framework.
+
+    A rule helps only where the framework has cards for every op it leads to.
+    """
+    try:
+        facts = facts_of(node)
+    except Unsupported:
+        return None
+    for rule in RULES:
+        nodes = rule(node, facts)
+        if nodes and all(new.op_type in cards.by_record(framework) for new in nodes):
+            _replace(node, nodes)
+            return nodes
+    return None
+
+
+def _replace(node: ir.Node, nodes: list[ir.Node]) -> None:
+    graph = _graph(node)
+    metadata.copy_place(node, nodes)
+    for new in nodes[:-1]:
+        new.metadata_props.setdefault(metadata.LAYER, new.name or "")
+    graph.insert_before(node, nodes)
+    ir.convenience.replace_all_uses_with(list(node.outputs), list(nodes[-1].outputs), replace_graph_outputs=True)
+    graph.remove(node, safe=True)

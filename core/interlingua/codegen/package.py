@@ -1,0 +1,71 @@
+"""What a backend is asked for, and what it hands back."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from interlingua.artifact import WriteOptions
+from interlingua.codegen.program import Port
+from interlingua.plugin import Backend, Framework
+
+
+@dataclasses.dataclass(frozen=True)
+class WriteRequest:
+    """`folder` is an empty folder beside the final one; the backend writes its files there.
+
+    `title` names the source for docstrings ("model.meta, a TensorFlow 1 checkpoint"); `prepared` models have
+    passed the layout pass for this framework.
+    """
+
+    framework: Framework
+    folder: Path
+    options: WriteOptions
+    title: str = ""
+
+    @property
+    def backend(self) -> Backend:
+        """The framework's backend."""
+        assert self.framework.backend is not None
+        return self.framework.backend
+
+    @property
+    def native(self) -> str:
+        """The format of the native artifact asked for."""
+        return self.options.native or self.backend.natives[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mapped:
+    """A row of the report: a node of the IR (by its source layer) and what it became."""
+
+    layer: str
+    op: str
+    api: str
+    arguments: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """What was written. `inputs` and `outputs` are the target's ports in order; `mapped` says what became what.
+
+    `materialise` holds extra arguments for the runtime's `materialise`; `native_path` is set where the backend
+    itself wrote the native artifact (Caffe, ONNX) and no runtime has to make it.
+    """
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    mapped: tuple[Mapped, ...] = ()
+    weights: dict[str, str] = dataclasses.field(default_factory=dict)
+    materialise: dict[str, Any] = dataclasses.field(default_factory=dict)
+    native_path: str = ""
+
+
+def ports(values: list[ir.Value] | tuple[ir.Value, ...]) -> tuple[Port, ...]:
+    """Ports for a target that keeps the IR's own names."""
+    from interlingua.ir.facts import shape_of
+
+    return tuple(Port(v.name or "", v.name or "", shape_of(v), v.dtype or ir.DataType.FLOAT) for v in values)

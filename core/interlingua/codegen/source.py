@@ -1,0 +1,101 @@
+"""A source file as a tree of statements, suites and comments, printed once and formatted by black."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
+
+import black
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A statement, with a comment above it or none."""
+
+    statement: ast.stmt
+    comment: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """A class or function: its header (a `ClassDef` or `FunctionDef` whose body is ignored), docstring and body."""
+
+    header: ast.ClassDef | ast.FunctionDef | ast.If | ast.With
+    body: Sequence[Item]
+    docstring: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Blank:
+    """An empty line."""
+
+
+Item = Line | Suite | Blank
+
+
+def code(text: str) -> list[Item]:
+    """Statements that a developer of a plugin wrote out."""
+    return [Line(statement) for statement in ast.parse(text).body]
+
+
+def class_header(name: str, base: str) -> ast.ClassDef:
+    """`class name(base):`."""
+    tree = ast.parse(f"class {name}({base}): pass").body[0]
+    assert isinstance(tree, ast.ClassDef)
+    return tree
+
+
+def function_header(name: str, signature: str) -> ast.FunctionDef:
+    """`def name(signature):`; the signature may end in `-> type`."""
+    arguments, _, returns = signature.partition(" -> ")
+    tree = ast.parse(f"def {name}({arguments}){' -> ' + returns if returns else ''}: pass").body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    return tree
+
+
+def _lines(items: Iterable[Item], indent: str) -> Iterable[str]:
+    for item in items:
+        if isinstance(item, Blank):
+            yield ""
+        elif isinstance(item, Line):
+            if item.comment:
+                yield f"{indent}# {item.comment}"
+            for line in ast.unparse(ast.fix_missing_locations(item.statement)).splitlines():
+                yield f"{indent}{line}"
+        else:
+            yield from _suite(item, indent)
+
+
+def _suite(suite: Suite, indent: str) -> Iterable[str]:
+    header = ast.unparse(ast.fix_missing_locations(suite.header)).rsplit("\n", 1)[0]
+    for line in header.splitlines():
+        yield f"{indent}{line}"
+    inner = indent + "    "
+    if suite.docstring:
+        yield f'{inner}"""{suite.docstring}"""'
+        if suite.body and isinstance(suite.header, ast.ClassDef):
+            yield ""
+    if not suite.body and not suite.docstring:
+        yield f"{inner}pass"
+    yield from _lines(suite.body, inner)
+
+
+def sorted_imports(statements: Iterable[str]) -> list[str]:
+    """Import statements in isort's order: the standard library, then the others; `import` before `from`."""
+    groups: dict[bool, list[str]] = {}
+    for statement in set(statements):
+        groups.setdefault(statement.split()[1].partition(".")[0] in sys.stdlib_module_names, []).append(statement)
+    blocks = [sorted(groups[key], key=lambda line: (line.startswith("from"), line)) for key in (True, False) if key in groups]
+    return [line for block in blocks for line in (*block, "")][:-1]
+
+
+def render(docstring: str, imports: Sequence[str], body: Sequence[Item], *, line_length: int = 100, python: str = "") -> str:
+    """The file's text: docstring, imports as given, body; formatted by black.
+
+    `python` names black's target version ("py37") where the file must be parsed by an old interpreter.
+    """
+    text = "\n".join([f'"""{docstring}"""', "", *imports, "", "", *_lines(body, "")])
+    versions = {version for version in black.mode.TargetVersion if version.name == python.upper()}
+    return black.format_str(text, mode=black.Mode(line_length=line_length, target_versions=versions))

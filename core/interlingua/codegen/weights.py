@@ -1,0 +1,132 @@
+"""Weights on their way from the IR to a target: lazily rearranged, streamed into safetensors."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from interlingua.axes import Rearrangement
+from interlingua.errors import Unsupported
+from interlingua.ir.metadata import origin
+from interlingua.ir.origin import FUNCTIONS, Call, Origin, simplified
+
+_DTYPES = {
+    ir.DataType.FLOAT: "F32",
+    ir.DataType.DOUBLE: "F64",
+    ir.DataType.FLOAT16: "F16",
+    ir.DataType.BFLOAT16: "BF16",
+    ir.DataType.INT64: "I64",
+    ir.DataType.INT32: "I32",
+    ir.DataType.INT16: "I16",
+    ir.DataType.INT8: "I8",
+    ir.DataType.UINT8: "U8",
+    ir.DataType.BOOL: "BOOL",
+}
+
+
+Step = tuple[str, tuple[Any, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight:
+    """An initializer as a target keeps it: `steps` are functions of `interlingua.ir.origin` with their numbers
+    (`("transpose", (1, 0))`), applied in order when the array is asked for."""
+
+    value: ir.Value
+    steps: tuple[Step, ...] = ()
+
+    def then(self, *steps: Step) -> Weight:
+        """The weight with more steps."""
+        return Weight(self.value, (*self.steps, *steps))
+
+    def rearranged(self, rearrangement: Rearrangement) -> Weight:
+        """The weight in another axis order."""
+        steps: list[Step] = []
+        if rearrangement.split is not None:
+            steps.append(("reshape", rearrangement.split))
+        if rearrangement.permutation is not None:
+            steps.append(("transpose", rearrangement.permutation))
+        if rearrangement.merge is not None:
+            steps.append(("reshape", rearrangement.merge))
+        return self.then(*steps)
+
+    @property
+    def tensor(self) -> ir.TensorProtocol:
+        """The initializer's tensor."""
+        if self.value.const_value is None:
+            raise Unsupported(f"{self.value.name} is no constant")
+        return self.value.const_value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape after the steps."""
+        shape = tuple(int(dim) for dim in self.tensor.shape.numpy())
+        for kind, argument in self.steps:
+            if kind == "reshape":
+                shape = argument
+            elif kind == "transpose":
+                shape = tuple(shape[axis] for axis in argument)
+        return shape
+
+    @property
+    def size(self) -> int:
+        """How many elements."""
+        return math.prod(self.shape)
+
+    def array(self) -> np.ndarray[Any, Any]:
+        """The values, in C order; a memory-mapped weight is read only now."""
+        array = self.tensor.numpy()
+        for function, argument in self.steps:
+            array = FUNCTIONS[function](array, *argument)
+        return np.ascontiguousarray(array)
+
+    @property
+    def origin(self) -> Origin:
+        """What it is, as an expression over the source's parameters."""
+        expression = origin(self.value)
+        for function, argument in self.steps:
+            expression = simplified(Call(function, (expression,), argument))
+        return expression
+
+
+def write_safetensors(path: Path, weights: Mapping[str, Weight], metadata: Mapping[str, str]) -> None:
+    """Streams weights into a safetensors file, one in memory at a time.
+
+    The format is that of the safetensors README: eight bytes of header length, a JSON header, the data. (The
+    library's own writer wants every tensor in memory at once.)
+
+    Raises:
+        Unsupported: a weight has a type that safetensors does not know.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    offset = 0
+    for name, weight in sorted(weights.items()):
+        dtype = weight.tensor.dtype
+        if dtype not in _DTYPES:
+            raise Unsupported(f"{name} is of type {dtype.name}, which safetensors does not hold")
+        length = int(weight.size * dtype.itemsize)
+        header[name] = {
+            "dtype": _DTYPES[dtype],
+            "shape": list(weight.shape),
+            "data_offsets": [offset, offset + length],
+        }
+        offset += length
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)))
+        file.write(text)
+        for _, weight in sorted(weights.items()):
+            file.write(weight.array().data.cast("B") if weight.size else b"")
+
+
+NAMES = "interlingua.names"
+"""Key of the safetensors metadata (and of sidecar files) that maps the target's names to the source's, as JSON."""

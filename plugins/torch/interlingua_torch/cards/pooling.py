@@ -1,0 +1,87 @@
+"""Pooling."""
+
+from typing import Any
+
+from interlingua.adapters import flag, halves, parameter, per_axis, stride_or_kernel
+from interlingua.cards import REQUIRED, Adapter, Card, Facts, Fixed, Kind, Slot, card
+from interlingua.errors import Unsupported
+
+_TRAITS = {"stride default": "the kernel's size", "pad": "symmetric, at most half the kernel"}
+_LIMITS = ("the same padding at both ends of an axis", "padding of at most half the window")
+
+
+def _half_at_most(name: str, default: Any) -> Any:
+    base = halves(name, default)
+
+    def lower(value: Any, facts: Facts) -> Any:
+        if any(2 * pad > size for pad, size in zip(value, [*facts["kernel_shape"]] * 2, strict=True)):
+            raise Unsupported(f"pads {list(value)} exceed half of the window {facts['kernel_shape']}")
+        return base.adapter.lower(value, facts)
+
+    return parameter(name, default, Adapter("halves", lower, base.adapter.read, base.adapter.remark))
+
+
+def _max(api: str, kind: Kind) -> Card:
+    return card(
+        "MaxPool",
+        api,
+        kind=kind,
+        ranks=(1, 2, 3),
+        write=kind is Kind.FUNCTION,
+        inputs={"X": "input"},
+        kernel_shape=per_axis("kernel_size", positional=True),
+        strides=stride_or_kernel("stride"),
+        pads=_half_at_most("padding", 0),
+        dilations=per_axis("dilation", 1),
+        ceil_mode=flag("ceil_mode", False),
+        fixed={"return_indices": Fixed(False, False)},
+        limits=_LIMITS,
+        traits=_TRAITS,
+    )
+
+
+def _average(api: str, kind: Kind, ranks: tuple[int, ...], **more: Any) -> Card:
+    return card(
+        "AveragePool",
+        api,
+        kind=kind,
+        ranks=ranks,
+        write=kind is Kind.FUNCTION,
+        inputs={"X": "input"},
+        kernel_shape=per_axis("kernel_size", positional=True),
+        strides=stride_or_kernel("stride"),
+        pads=_half_at_most("padding", 0),
+        ceil_mode=flag("ceil_mode", False),
+        count_include_pad=flag("count_include_pad", True),
+        limits=_LIMITS,
+        traits=_TRAITS | {"mean denominator": "the window with its padding"},
+        **more,
+    )
+
+
+_DIVISOR = {"divisor_override": Fixed(None, None)}
+
+CARDS = (
+    _max("torch.nn.functional.max_pool{n}d", Kind.FUNCTION),
+    _max("torch.nn.MaxPool{n}d", Kind.LAYER),
+    _average("torch.nn.functional.avg_pool{n}d", Kind.FUNCTION, (2, 3), fixed=_DIVISOR),
+    _average("torch.nn.functional.avg_pool1d", Kind.FUNCTION, (1,)),
+    _average("torch.nn.AvgPool{n}d", Kind.LAYER, (2, 3), fixed=_DIVISOR),
+    _average("torch.nn.AvgPool1d", Kind.LAYER, (1,)),
+    card(
+        "GlobalAveragePool",
+        "torch.nn.functional.adaptive_avg_pool{n}d",
+        ranks=(1, 2, 3),
+        inputs={"X": "input"},
+        fixed={"output_size": Fixed(1, REQUIRED)},
+    ),
+    card(
+        "GlobalAveragePool",
+        "torch.nn.AdaptiveAvgPool{n}d",
+        kind=Kind.LAYER,
+        write=False,
+        ranks=(1, 2, 3),
+        inputs={"X": Slot("input")},
+        fixed={"output_size": Fixed(1, REQUIRED)},
+    ),
+)

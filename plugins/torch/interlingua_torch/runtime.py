@@ -1,0 +1,125 @@
+"""Runs PyTorch in a worker: loaded by file, imports nothing of ours."""
+
+import importlib.util
+import itertools
+import os
+import platform
+import sys
+
+import numpy as np
+import torch
+
+torch.set_num_threads(2)
+_SERIAL = itertools.count()
+
+
+def versions(arrays):
+    """The versions that a proof is stamped with."""
+    return {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]}, {}
+
+
+def _module(folder):
+    """model.py of `folder` under a name of its own."""
+    path = os.path.join(folder, "model.py")
+    spec = importlib.util.spec_from_file_location("model_%d" % next(_SERIAL), path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _loaded(path, format):
+    if format == "python":
+        return _module(path).load().eval()
+    if format == "torch-export":
+        return torch.export.load(path).module()
+    raise ValueError("Expected a format of PyTorch (python, torch-export). Received %r." % format)
+
+
+def _tensors(arrays):
+    return [torch.from_numpy(np.array(array)) for array in arrays.values()]
+
+
+def _named(outputs, names):
+    flat = torch.utils._pytree.tree_leaves(outputs)
+    names = names or ["output_%d" % i for i in range(len(flat))]
+    return {name: value.detach().numpy() for name, value in zip(names, flat)}
+
+
+def run(arrays, path, format, inputs=None, outputs=None):
+    """The model's outputs, in order, for inputs given in order."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        result = _loaded(path, format)(*_tensors(arrays))
+    return {}, _named(result, outputs)
+
+
+def trace(arrays, path, format, names=None):
+    """The outputs of the named layers (all of them where none is named)."""
+    model = _loaded(path, format)
+    kept = {}
+
+    def keep(name):
+        def hook(module, args, output):
+            if isinstance(output, torch.Tensor):
+                kept[name] = output.detach().numpy()
+
+        return hook
+
+    for name, module in model.named_modules():
+        if name and (not names or name in names):
+            module.register_forward_hook(keep(name))
+    with torch.no_grad():
+        model(*_tensors(arrays))
+    return {}, kept
+
+
+def _example(port, batch):
+    shape = [batch if size is None else size for size in port["shape"]]
+    return torch.zeros(shape, dtype=getattr(torch, port["dtype"]))
+
+
+def _exported(model, ports):
+    """The exported program, its unknown axes dynamic; the batch is tried as 2, since 1 would be taken for a constant."""
+    examples = tuple(_example(port, 2) for port in ports)
+    dynamic = tuple(
+        {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(port["shape"]) if size is None} for port in ports
+    )
+    with torch.no_grad():
+        return torch.export.export(model, examples, dynamic_shapes=dynamic)
+
+
+def materialise(arrays, folder, native, inputs):
+    """Makes the native artifact of model.py in `folder`; counts the permutes of the exported graph."""
+    if native != "torch-export":
+        raise ValueError("Expected a native artifact of PyTorch (torch-export). Received %r." % native)
+    program = _exported(_module(folder).load().eval(), inputs)
+    path = os.path.join(folder, "model.pt2")
+    torch.export.save(program, path)
+    turning = ("aten.permute", "aten.transpose", "aten.movedim")
+    transposes = sum(str(node.target).startswith(turning) for node in program.graph.nodes if node.op == "call_function")
+    return {"path": "model.pt2", "files": ["model.pt2"], "transposes": transposes}, {}
+
+
+def _dotted(name):
+    parts = name.split(".")
+    value = importlib.import_module(parts[0])
+    for part in parts[1:]:
+        value = getattr(value, part)
+    return value
+
+
+def probe(arrays, api, args, kwargs, weights, layer=False):
+    """One API call: a function on `args`, or a layer built with `kwargs`, given `weights`, then called on `args`."""
+    function = _dotted(api)
+    tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    values = [tensors[name] for name in args]
+    torch.manual_seed(0)
+    with torch.no_grad():
+        if layer:
+            module = function(**kwargs).eval()
+            module.load_state_dict({theirs: tensors[name] for theirs, name in weights.items()}, strict=False)
+            result = module(*values)
+        else:
+            result = function(*values, **{theirs: tensors[name] for theirs, name in weights.items()}, **kwargs)
+    return {}, _named(result, None)
