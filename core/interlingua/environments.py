@@ -175,6 +175,17 @@ def _mend(runtime: Runtime, python: Path) -> str:
     return f"{shlex.quote(str(python))} -m pip install {' '.join(map(shlex.quote, ('numpy', *runtime.requirements)))}"
 
 
+def _from_nothing(runtime: Runtime) -> str:
+    """The command that makes an environment, after the one that installs an interpreter where none is found."""
+    try:
+        find_python(runtime.python)
+    except RuntimeMissing:
+        newest = (series(specifier(runtime.python)) or [runtime.python])[0]
+        tool = "pyenv" if shutil.which("pyenv") and not shutil.which("uv") else "uv python"
+        return f"{tool} install {newest} && {create_command(runtime)}"
+    return create_command(runtime)
+
+
 def _unmet(runtime: Runtime, found: dict[str, tuple[str, str] | None]) -> list[str]:
     lacking = [f"{module} is not installed" for module, pair in found.items() if pair is None]
     installed = {canonicalize_name(pair[0]): pair[1] for pair in found.values() if pair and pair[0]}
@@ -190,7 +201,7 @@ def status(runtime: Runtime) -> Status:
     try:
         python = interpreter_for(runtime)
     except RuntimeMissing as error:
-        return Status(runtime.name, runtime.title, problem=error.message, mend=create_command(runtime))
+        return Status(runtime.name, runtime.title, problem=error.message, mend=_from_nothing(runtime))
     version = version_of(python)
     if version is None:
         return Status(runtime.name, runtime.title, str(python), problem="it does not run", mend=_mend(runtime, python))
