@@ -1,0 +1,39 @@
+"""Passes from the IR to the IR: one file each, in the one order that `CANONICAL` states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from interlingua.notes import Notes
+from interlingua.passes.base import Pass
+from interlingua.passes.constants import LiftConstants
+from interlingua.passes.infer import InferShapes
+from interlingua.passes.inline import InlineFunctions
+from interlingua.passes.origins import RecordOrigins
+from interlingua.passes.upgrade import UpgradeOpset
+
+CANONICAL: tuple[type[Pass], ...] = (
+    RecordOrigins,
+    InlineFunctions,
+    InferShapes,
+    UpgradeOpset,
+    LiftConstants,
+    InferShapes,
+)
+
+
+def run(
+    model: ir.Model, passes: Sequence[type[Pass]] = CANONICAL, *, notes: Notes, debug: bool = False
+) -> ir.Model:
+    """The model after `passes`, which change it in place; under `debug` their conditions are checked.
+
+    Raises:
+        UnsupportedModel: an operator has no form in the pinned opset.
+        onnx_ir.passes.InvariantError: a condition of a pass does not hold (only under `debug`).
+    """
+    for kind in passes:
+        each = kind(notes)
+        model = (each(model) if debug else each.call(model)).model
+    return model

@@ -1,0 +1,34 @@
+"""Inlines functions."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+import onnx_ir.passes.common as common
+
+from interlingua.ir.opset import version_of
+from interlingua.passes.base import Pass, ensure
+
+
+class InlineFunctions(Pass):
+    """Replaces each call of a model's function by the function's body; its nodes keep the opset of the function."""
+
+    def transform(self, model: ir.Model) -> bool:
+        """See the class."""
+        if not model.functions:
+            return False
+        main = version_of(model.opset_imports)
+        for function in model.functions.values():
+            version = version_of(function.opset_imports)
+            for node in function.all_nodes():
+                if node.domain in ("", "ai.onnx") and version is not None and node.version is None:
+                    node.version = version
+            if version is not None and main is not None:
+                function.opset_imports.pop("ai.onnx", None)
+                function.opset_imports[""] = main
+        common.InlinePass()(model)
+        model.functions.clear()
+        return True
+
+    def ensures(self, model: ir.Model) -> None:
+        """No function is left."""
+        ensure(not model.functions, "No function is left.")
