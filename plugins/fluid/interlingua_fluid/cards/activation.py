@@ -1,0 +1,85 @@
+"""Activations."""
+
+from interlingua.adapters import same
+from interlingua.cards import Card, Kind, Slot, card
+
+from interlingua_fluid.cards.forms import operator
+
+
+def _plain(record: str, name: str, slot: str = "X") -> tuple[Card, Card]:
+    """A function without parameters, and the operator of the same name."""
+    output = "output" if slot == "input" else "Y"
+    return (
+        card(record, f"paddle.fluid.layers.{name}", inputs={slot: "x"}, ignored=("name",)),
+        operator(record, name, inputs={slot: "X"}, outputs={output: "Out"}),
+    )
+
+
+_OUT = {"output": "Out"}
+
+CARDS = (
+    *_plain("Relu", "relu"),
+    *_plain("Sigmoid", "sigmoid"),
+    *_plain("Tanh", "tanh", "input"),
+    card(
+        "LeakyRelu",
+        "paddle.fluid.layers.leaky_relu",
+        inputs={"X": "x"},
+        alpha=same("alpha", 0.02),
+        ignored=("name",),
+    ),
+    operator("LeakyRelu", "leaky_relu", inputs={"X": "X"}, outputs={"Y": "Out"}, alpha=same("alpha", 0.02)),
+    card("Elu", "paddle.fluid.layers.elu", inputs={"X": "x"}, alpha=same("alpha", 1.0), ignored=("name",)),
+    operator("Elu", "elu", inputs={"X": "X"}, outputs={"Y": "Out"}, alpha=same("alpha", 1.0)),
+    card(
+        "PRelu",
+        "paddle.fluid.layers.prelu",
+        inputs={"X": "x"},
+        weights={"slope": Slot("param_attr", remark="[1], [1, C, 1, 1] or the shape of x with 1 for the batch")},
+        ignored=("name", "mode"),
+        traits={"slope": "`mode` says how many: all, channel, element"},
+    ),
+    operator("PRelu", "prelu", inputs={"X": "X"}, weights={"slope": "Alpha"}, outputs={"Y": "Out"}, ignored=("mode",)),
+    card(
+        "PRelu",
+        "paddle.fluid.dygraph.PRelu",
+        kind=Kind.LAYER,
+        write=False,
+        inputs={"X": "input"},
+        weights={"slope": "weight"},
+        ignored=("mode", "channel", "input_shape", "param_attr", "dtype"),
+    ),
+    card(
+        "Softmax",
+        "paddle.fluid.layers.softmax",
+        inputs={"input": "input"},
+        axis=same("axis", -1),
+        ignored=("use_cudnn", "name"),
+    ),
+    operator(
+        "Softmax", "softmax", inputs={"input": "X"}, outputs=_OUT, axis=same("axis", -1), ignored=("data_format",)
+    ),
+    card(
+        "Clip",
+        "paddle.fluid.layers.relu6",
+        inputs={"input": "x"},
+        when=lambda facts: facts.get("min") == 0 and facts.get("max") == 6,
+        implied={"min": 0.0},
+        max=same("threshold", 6.0),
+        ignored=("name",),
+    ),
+    card(
+        "Clip",
+        "paddle.fluid.layers.clip",
+        inputs={"input": "x"},
+        min=same("min", positional=True),
+        max=same("max", positional=True),
+        ignored=("name",),
+        limits=("both bounds are wanted",),
+    ),
+    operator(
+        "Clip", "clip", inputs={"input": "X"}, outputs=_OUT, min=same("min"), max=same("max"), ignored=("Min", "Max")
+    ),
+    operator("Clip", "relu6", inputs={"input": "X"}, outputs=_OUT, implied={"min": 0.0}, max=same("threshold", 6.0)),
+    operator("Clip", "brelu", inputs={"input": "X"}, outputs=_OUT, min=same("t_min", 0.0), max=same("t_max", 24.0)),
+)

@@ -1,0 +1,143 @@
+"""Forms of arguments that Fluid alone has, and the attributes of its operators that change no number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from interlingua.adapters import parameter, split_pads
+from interlingua.cards import REQUIRED, Adapter, Card, Facts, Fixed, Kind, Parameter, Slot, card
+from interlingua.errors import Unsupported
+
+HINTS = (
+    *("op_role", "op_role_var", "op_namescope", "op_callstack", "op_device", "with_quant_attr"),
+    *("use_cudnn", "use_mkldnn", "use_quantizer", "is_test", "workspace_size_MB", "exhaustive_search"),
+    *("Scale_in", "Scale_out", "Scale_weights", "Scale_in_eltwise", "Scale_x", "Scale_y", "scale_x", "scale_y"),
+    *("scale_out", "force_fp32_output", "fuse_alpha", "fuse_beta", "fuse_brelu_threshold", "head_number"),
+    *("fuse_relu_before_depthwise_conv", "x_data_format", "y_data_format", "mkldnn_data_type"),
+)
+"""Attributes of operators that say how to compute, not what: roles, devices, libraries, int8 scales left at 1."""
+
+_UNFUSED = {
+    "fuse_relu": False,
+    "fuse_brelu": False,
+    "fuse_activation": "",
+    "fuse_residual_connection": False,
+    "fuse_with_relu": False,
+}
+
+
+def operator(record: str, api: str, **rest: Any) -> Card:
+    """A card of an operator of saved programs: read only."""
+    rest["ignored"] = (*HINTS, *rest.get("ignored", ()))
+    return card(record, api, kind=Kind.SERIAL, write=False, **rest)
+
+
+def unfused(*names: str) -> dict[str, Fixed]:
+    """The attributes of fused operators of those names, held at what they are in a program nobody fused."""
+    return {name: Fixed(_UNFUSED[name], _UNFUSED[name]) for name in names}
+
+
+def _interleave(value: Sequence[int], facts: Facts) -> Any:
+    begin, end = split_pads(value)
+    if begin == end:
+        return begin[0] if len(set(begin)) == 1 else list(begin)
+    return [pad for pair in zip(begin, end, strict=True) for pad in pair]
+
+
+def _separate(value: Any, facts: Facts) -> Any:
+    if isinstance(value, str):
+        words = {"SAME": "SAME_UPPER", "VALID": "VALID"}
+        if value.upper() not in words:
+            raise Unsupported(f"padding {value!r} is neither 'SAME' nor 'VALID'")
+        return words[value.upper()]
+    if isinstance(value, int):
+        return [value] * (2 * facts.rank)
+    if any(isinstance(pair, list | tuple) for pair in value):
+        value = [pad for pair in value for pad in pair]
+        outer = value[:4] if len(value) == 2 * facts.rank + 4 else []
+        if any(outer):
+            raise Unsupported(f"padding {value} acts on the batch or channel axis")
+        value = value[len(outer) :]
+    if len(value) == facts.rank:
+        return [*value, *value]
+    return [*value[0::2], *value[1::2]]
+
+
+_EDGES = Adapter("edges", _interleave, _separate, "one number an axis, or begin and end of each axis in turn")
+
+
+def edges(name: str, default: Any = REQUIRED, positional: bool = False) -> Parameter:
+    """Padding as one number, one an axis, or [top, bottom, left, right]; the words "SAME" and "VALID" are read."""
+    return parameter(name, default, _EDGES, positional=positional)
+
+
+_PAIRS = Adapter(
+    "edges",
+    lambda value, facts: [pad for pair in zip(*split_pads(value), strict=True) for pad in pair],
+    _separate,
+    "begin and end of each axis in turn",
+)
+
+
+def pairs(name: str, default: Any = REQUIRED, positional: bool = False) -> Parameter:
+    """Padding with the begin and end of each axis in turn, always written out."""
+    return parameter(name, default, _PAIRS, positional=positional)
+
+
+_GROUPS = Adapter(
+    "groups",
+    lambda value, facts: None if value == 1 else value,
+    lambda value, facts: 1 if value is None else value,
+)
+
+
+def groups(name: str) -> Parameter:
+    """Groups of channels, None for one."""
+    return parameter(name, None, _GROUPS)
+
+
+def _list(value: Any, facts: Facts) -> Any:
+    return None if value is None else [value] if isinstance(value, int) else list(value)
+
+
+_LIST = Adapter("list", _list, _list)
+
+
+def listed(name: str, default: Any = REQUIRED, positional: bool = False) -> Parameter:
+    """A list, always written as one."""
+    return parameter(name, default, _LIST, positional=positional)
+
+
+_NON_EMPTY = Adapter("list", lambda value, facts: value or [], lambda value, facts: _list(value, facts) or None)
+
+
+def non_empty(name: str, default: Any = REQUIRED, positional: bool = False) -> Parameter:
+    """A list of axes in which none stands for all that fit."""
+    return parameter(name, default, _NON_EMPTY, positional=positional)
+
+
+def bias(facts: Facts) -> Any:
+    """Whether there is a bias: None makes one, False makes none."""
+    return None if facts.get("has_bias") else False
+
+
+_BIAS = Adapter(
+    "switch",
+    lambda value, facts: None if value else False,
+    lambda value, facts: int(value is not False),
+    "False makes none",
+)
+
+
+def switch(name: str) -> Parameter:
+    """Whether there is a bias, said by the attribute that names it: False makes none."""
+    return parameter(name, None, _BIAS)
+
+
+def layouts(first: str, last: str, slot: str, name: str = "data_format") -> Sequence[tuple[Mapping[str, Fixed], Slot]]:
+    """The two axis orders an operator knows: what selects each, and the input slot in that order."""
+    return (
+        ({name: Fixed(first, first)}, Slot(slot)),
+        ({name: Fixed(last, first)}, Slot(slot, "N * C")),
+    )

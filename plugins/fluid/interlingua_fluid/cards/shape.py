@@ -1,0 +1,137 @@
+"""Shapes: reshaping, moving and joining axes, padding."""
+
+from typing import Any
+
+from interlingua.adapters import choice, parameter, same
+from interlingua.cards import REQUIRED, Adapter, Card, Facts, Fixed, card
+from interlingua.errors import Unsupported
+
+from interlingua_fluid.cards.forms import listed, non_empty, operator, pairs
+
+
+def _every_axis(value: Any, facts: Facts) -> Any:
+    """ONNX's pads with begin and end of each axis in turn, for all axes of the input."""
+    count = facts.get("input_rank")
+    if count is None:
+        raise Unsupported("the input's rank is not known")
+    said = facts.get("axes")
+    half = len(value) // 2
+    found = [0] * (2 * count)
+    for position, axis in enumerate(said if said is not None else range(count)):
+        found[2 * (axis % count)], found[2 * (axis % count) + 1] = value[position], value[position + half]
+    if min(found) < 0:
+        raise Unsupported(f"pads {list(value)} cut elements off")
+    return found
+
+
+def _image(value: Any, facts: Facts) -> Any:
+    """ONNX's pads as [top, bottom, left, right]."""
+    every = _every_axis(value, facts)
+    if len(every) != 8 or any(every[:4]):
+        raise Unsupported(f"pads {list(value)} are not on the two axes of images")
+    return every[4:]
+
+
+def _split(value: Any, facts: Facts) -> list[int]:
+    return [*value[0::2], *value[1::2]]
+
+
+_EVERY = Adapter("every_axis", _every_axis, _split, "begin and end of each axis in turn")
+_IMAGE = Adapter("image", _image, _split, "[top, bottom, left, right]")
+_TOLD = parameter("axes", None, Adapter("told_by_pads", lambda value, facts: None, None))
+_MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge"}
+
+
+def _pair(record: str, api: str, op: str, inputs: tuple[str, str, str], **more: Any) -> tuple[Card, ...]:
+    """The function and the operator, with and without the output of the old shape, that share their parameters."""
+    name, argument, output = inputs
+    parameters, ignored = more.pop("parameters"), more.pop("ignored", ())
+    serial = more.pop("serial", parameters)
+    return (
+        card(record, f"paddle.fluid.layers.{api}", inputs={name: argument}, **parameters, ignored=("name", *ignored)),
+        *(
+            operator(record, spelled, inputs={name: "X"}, outputs={output: "Out"}, **serial, ignored=("data_format",))
+            for spelled in (op, f"{op}2")
+        ),
+    )
+
+
+CARDS = (
+    *_pair("Flatten", "flatten", "flatten", ("input", "x", "output"), parameters={"axis": same("axis", 1)}),
+    *_pair(
+        "Reshape",
+        "reshape",
+        "reshape",
+        ("data", "x", "reshaped"),
+        parameters={"shape": listed("shape", positional=True)},
+        ignored=("actual_shape", "act", "inplace"),
+    ),
+    *_pair(
+        "Transpose",
+        "transpose",
+        "transpose",
+        ("data", "x", "transposed"),
+        parameters={"perm": listed("perm", positional=True)},
+        serial={"perm": listed("axis")},
+    ),
+    *_pair(
+        "Squeeze",
+        "squeeze",
+        "squeeze",
+        ("data", "input", "squeezed"),
+        parameters={"axes": non_empty("axes", positional=True)},
+    ),
+    *_pair(
+        "Unsqueeze",
+        "unsqueeze",
+        "unsqueeze",
+        ("data", "input", "expanded"),
+        parameters={"axes": listed("axes", positional=True)},
+    ),
+    card("Concat", "paddle.fluid.layers.concat", inputs={"inputs": "input"}, axis=same("axis", 0), ignored=("name",)),
+    operator("Concat", "concat", inputs={"inputs": "X"}, outputs={"concat_result": "Out"}, axis=same("axis", 0)),
+    card(
+        "Pad",
+        "paddle.fluid.layers.pad",
+        inputs={"data": "x"},
+        pads=parameter("paddings", REQUIRED, _EVERY, positional=True),
+        axes=_TOLD,
+        constant_value=same("pad_value", 0.0),
+        ignored=("name",),
+        limits=("negative padding", "another mode than constant"),
+    ),
+    card(
+        "Pad",
+        "paddle.fluid.layers.pad2d",
+        inputs={"data": "input"},
+        pads=parameter("paddings", [0, 0, 0, 0], _IMAGE),
+        axes=_TOLD,
+        mode=choice("mode", "constant", **_MODES),
+        constant_value=same("pad_value", 0.0),
+        fixed={"data_format": Fixed("NCHW", "NCHW")},
+        ignored=("name",),
+        limits=("other axes than those of images",),
+    ),
+    operator(
+        "Pad",
+        "pad",
+        inputs={"data": "X"},
+        outputs={"output": "Out"},
+        pads=pairs("paddings"),
+        constant_value=same("pad_value", 0.0),
+    ),
+    *(
+        operator(
+            "Pad",
+            "pad2d",
+            inputs={"data": "X"},
+            outputs={"output": "Out"},
+            pads=parameter("paddings", [0, 0, 0, 0], _IMAGE),
+            implied={"axes": axes},
+            mode=choice("mode", "constant", **_MODES),
+            constant_value=same("pad_value", 0.0),
+            fixed={"data_format": Fixed(order, "NCHW")},
+        )
+        for order, axes in (("NCHW", [2, 3]), ("NHWC", [1, 2]))
+    ),
+)

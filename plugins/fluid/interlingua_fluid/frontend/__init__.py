@@ -1,0 +1,1 @@
+"""From Fluid's inference models to the IR."""

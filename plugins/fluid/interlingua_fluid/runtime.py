@@ -1,0 +1,167 @@
+"""Runs, traces and saves Fluid models; loaded by file in a worker under Python 3.6 to 3.8."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+
+import numpy as np
+import paddle
+import paddle.fluid as fluid
+from paddle.fluid.core import VarDesc
+
+NATIVES = {"fluid": None, "fluid-combined": "__params__"}
+FOLDER = "inference_model"
+
+
+def versions(arrays):
+    """The versions of Python and of what runs here."""
+    return {"python": platform.python_version(), "fluid": paddle.__version__, "numpy": np.__version__}, {}
+
+
+def run(arrays, path, format, inputs=None, outputs=None, graph=None, weights=None):
+    """Runs an artifact and returns its outputs in order.
+
+    `inputs` and `outputs` are variables of a native artifact's program; what the program feeds and fetches stands in
+    for them. `graph` and `weights` are its files where they are not where `path` has them.
+    """
+    with _opened(path, format, graph, weights) as session:
+        found = session.run(_feed(arrays, session, inputs), outputs or session.outputs)
+    return {"outputs": list(found)}, found
+
+
+def trace(arrays, path, format, names=None, inputs=None, graph=None, weights=None):
+    """The values of intermediate variables by their names: those asked for, else all floating-point ones."""
+    with _opened(path, format, graph, weights) as session:
+        feed = _feed(arrays, session, inputs)
+        there = session.intermediates(feed)
+        wanted = [name for name in there if name in names] if names is not None else there
+        found = session.run(feed, wanted) if wanted else {}
+    return {"names": list(found), "missing": [n for n in names or () if n not in found]}, found
+
+
+def materialise(arrays, folder, native, inputs):
+    """Builds model.py's network and saves it as an inference model in `native`'s layout."""
+    module = _module(folder)
+    target = os.path.join(folder, FOLDER)
+    shutil.rmtree(target, ignore_errors=True)
+    module.load().save(target, params_filename=NATIVES[native])
+    files = [
+        os.path.relpath(os.path.join(place, name), folder) for place, _, names in os.walk(target) for name in names
+    ]
+    with open(os.path.join(target, "__model__"), "rb") as file:
+        program = fluid.Program.parse_from_string(file.read())
+    transposes = sum(op.type in ("transpose", "transpose2") for block in program.blocks for op in block.ops)
+    return {"path": FOLDER, "files": sorted(files), "transposes": transposes}, {}
+
+
+class Session:
+    """A program ready to run in a scope of its own."""
+
+    def __init__(self, program, inputs, outputs, executor, scope):
+        self.program = program
+        self.inputs = inputs
+        self.outputs = outputs
+        self.executor = executor
+        self.scope = scope
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.executor.close()
+
+    def run(self, feed, names):
+        """The values of `names`."""
+        with fluid.scope_guard(self.scope):
+            values = self.executor.run(self.program, feed=feed, fetch_list=list(names))
+        return {name: np.asarray(value) for name, value in zip(names, values)}  # noqa: B905
+
+    def intermediates(self, feed):
+        """The floating-point variables that operators of the outermost block write, in their order."""
+        block = self.program.global_block()
+        found = []
+        for op in block.ops:
+            if op.type in ("feed", "fetch"):
+                continue
+            for name in op.output_arg_names:
+                variable = block.vars.get(name)
+                if variable is None or variable.persistable or variable.type != VarDesc.VarType.LOD_TENSOR:
+                    continue
+                floats = (VarDesc.VarType.FP32, VarDesc.VarType.FP64)
+                if variable.dtype in floats and name not in feed and not _unwritten(op, name):
+                    found.append(name)
+        return list(dict.fromkeys(found))
+
+
+# Outputs that an operator declares and does not write when it tests.
+_DECLARED = {"XShape", "Mask", "SavedMean", "SavedVariance", "MidOut"}
+
+
+def _unwritten(op, name):
+    return any(name in op.output(slot) for slot in op.output_names if slot in _DECLARED)
+
+
+def _opened(path, format, graph, weights):
+    """The session of an artifact."""
+    if format == "python":
+        model = _module(path).load()
+        names = [[v.name for v in variables] for variables in (model.inputs, model.outputs)]
+        return Session(model.inference_program, names[0], names[1], model.executor, model.scope)
+    scope, executor = fluid.Scope(), fluid.Executor(fluid.CPUPlace())
+    graph = graph or _program_file(path)
+    if weights is None and format == "fluid-combined":
+        beside = [os.path.join(os.path.dirname(graph), "__params__"), os.path.splitext(graph)[0] + ".pdiparams"]
+        weights = next((name for name in beside if os.path.isfile(name)), None)
+    with open(graph, "rb") as file:
+        program = fluid.Program.parse_from_string(file.read())
+    folder, filename = os.path.split(weights) if weights and os.path.isfile(weights) else (weights, None)
+    with fluid.scope_guard(scope):
+        fluid.io.load_persistables(executor, folder or os.path.dirname(graph) or ".", program, filename)
+    feeds, fetches = program.desc.get_feed_target_names(), program.desc.get_fetch_target_names()
+    return Session(_bare(program), feeds, fetches, executor, scope)
+
+
+def _bare(program):
+    """The program without its feed and fetch operators, which fix what may be fed and fetched."""
+    block = program.global_block()
+    for index in reversed([i for i, op in enumerate(block.ops) if op.type in ("feed", "fetch")]):
+        block._remove_op(index)
+    program.desc.flush()
+    return program
+
+
+def _program_file(path):
+    """The program's file that `path` speaks of: a folder, the file itself, or its prefix."""
+    if os.path.isfile(path):
+        return os.path.join(os.path.dirname(path), "__model__") if path.endswith("__params__") else path
+    if os.path.isfile(path + ".pdmodel"):
+        return path + ".pdmodel"
+    named = os.path.join(path, "__model__")
+    if os.path.isfile(named):
+        return named
+    return os.path.join(path, next(name for name in sorted(os.listdir(path)) if name.endswith(".pdmodel")))
+
+
+def _feed(arrays, session, inputs):
+    """The arrays by the program's input names; by order where the names are others."""
+    names = list(inputs or session.inputs)
+    if set(arrays) != set(names):
+        if len(arrays) != len(names):
+            raise ValueError("Expected the inputs {}. Received {}.".format(names, sorted(arrays)))
+        arrays = dict(zip(names, arrays.values()))  # noqa: B905
+    block = session.program.global_block()
+    kinds = {name: fluid.data_feeder.convert_dtype(block.var(name).dtype) for name in names}
+    return {name: np.ascontiguousarray(arrays[name], dtype=kinds[name]) for name in names}
+
+
+def _module(folder):
+    """model.py of `folder`, imported by file under a name of its own."""
+    _module.count = getattr(_module, "count", 0) + 1
+    name = "interlingua_model_{}".format(_module.count)
+    spec = importlib.util.spec_from_file_location(name, os.path.join(folder, "model.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
