@@ -1,0 +1,339 @@
+"""Brings a TensorFlow graph to ONNX: prune, fold, take the weights out, inline functions, tf2onnx, check.
+
+Runs in the worker, under TensorFlow 2 also for graphs of TensorFlow 1. The weights never pass through tf2onnx,
+which copies a graph dozens of times: it sees placeholders, and the parent puts the weights back as external data.
+"""
+
+import gc
+import logging
+import os
+
+import onnx
+import tensorflow as tf
+import tf2onnx
+from runtime_fold import DROPOUT, Flags, fold_branches, fold_dropout
+from runtime_freeze import Weights, restored_names, stub_constants, stub_variables
+from runtime_graph import PLACEHOLDERS, Refusal, dtype_of, find_inputs, find_outputs, make_placeholder, named, prune, shape_of, split
+from tensorflow.core.framework import graph_pb2
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2, saved_model_pb2
+from tensorflow.python.grappler import tf_optimizer
+from tf2onnx.tf_loader import tf_optimize
+
+OPSET = 18
+CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+
+
+class Asked:
+    """What is exported: the graph, the chosen names, the tensors they stand for, where the weights are."""
+
+    def __init__(self, graph, prefix, signature, initializer=None):
+        self.graph, self.prefix, self.signature, self.initializer = graph, prefix, signature, initializer
+
+
+def _parse(message, path, what):
+    try:
+        with open(path, "rb") as file:
+            message.ParseFromString(file.read())
+    except Exception as error:
+        raise Refusal("InvalidSource", "Expected %s. Received %r, which does not parse: %s" % (what, path, error))
+    return message
+
+
+def _load(files, format, signature):
+    if format == "tensorflow-checkpoint":
+        meta = _parse(meta_graph_pb2.MetaGraphDef(), files["graph"], "a TensorFlow graph with its savers (.meta)")
+        return Asked(meta.graph_def, files["prefix"], None)
+    if format == "tensorflow-frozen":
+        return Asked(_parse(graph_pb2.GraphDef(), files["graph"], "a TensorFlow graph (.pb)"), None, None)
+    model = _parse(saved_model_pb2.SavedModel(), files["graph"], "a SavedModel")
+    metas = [meta for meta in model.meta_graphs if "serve" in meta.meta_info_def.tags] or list(model.meta_graphs)
+    if not metas:
+        raise Refusal("InvalidSource", "Expected a SavedModel with a graph. Received one without.")
+    meta = metas[0]
+    keys = [key for key in meta.signature_def if not key.startswith("__") and meta.signature_def[key].outputs]
+    chosen = signature or next((key for key in ("serving_default", "serve", "predict") if key in keys), keys[0] if len(keys) == 1 else "")
+    if signature and signature not in keys:
+        raise Refusal("UsageError", "Expected a signature of the SavedModel (%s). Received %r." % (", ".join(sorted(keys)), signature))
+    if not chosen and keys:
+        raise Refusal("UsageError", "Expected one signature. Received %d: %s." % (len(keys), ", ".join(sorted(keys))))
+    folder = os.path.join(os.path.dirname(files["graph"]), "variables", "variables")
+    prefix = folder if os.path.exists(folder + ".index") else None
+    return Asked(meta.graph_def, prefix, meta.signature_def[chosen] if chosen else None)
+
+
+def _signed(entries, names):
+    """(name the user knows, tensor) of a signature's side, in the order of `names`, or all, sorted by name."""
+    by_tensor = {entry.name: key for key, entry in entries.items()}
+    if not names:
+        return [(key, entries[key].name) for key in sorted(entries)]
+    return [(name, entries[name].name if name in entries else name) if name not in by_tensor else (by_tensor[name], name) for name in names]
+
+
+def _chosen(asked, nodes, inputs, outputs):
+    """The (shown name, node name, tensor) of every output, and of the inputs as far as they are said."""
+    signed_in = asked.signature.inputs if asked.signature else {}
+    signed_out = asked.signature.outputs if asked.signature else {}
+    if outputs or signed_out:
+        results = _signed(signed_out, outputs)
+    else:
+        results = [(name, name) for name in find_outputs(nodes)]
+    taken = _signed(signed_in, inputs) if (inputs or (signed_in and not outputs)) else []
+    for _, tensor in results:
+        named(nodes, tensor, "an output")
+    for _, tensor in taken:
+        named(nodes, tensor, "an input")
+    return taken, results
+
+
+def _placeholders(nodes, taken, shapes):
+    """Makes a placeholder of each input, with the shape the user said or the graph knows.
+
+    An output that is not the first of its node gets a placeholder of its own.
+    """
+    result, places = [], {}
+    for shown, tensor in taken:
+        name, port = split(tensor)
+        node = nodes[name]
+        shape = shapes.get(shown, shapes.get(name, shapes.get(tensor)))
+        if shape is None and len(taken) == 1:
+            shape = shapes.get("")
+        known = shape if shape is not None else shape_of(node)
+        if node.op in PLACEHOLDERS and port == 0:
+            make_placeholder(node, dtype_of(node), known)
+        else:
+            places[name] = _cut(nodes, node, port, known)
+        result.append((shown if "/" in shown or ":" not in shown else shown.split(":")[0], name))
+    return result, places
+
+
+def _cut(nodes, node, port, shape):
+    """Turns an inner node's output into an input.
+
+    Raises:
+        Refusal: it has several outputs, or its element type cannot be told.
+    """
+    if port:
+        raise Refusal("UsageError", "Expected a node with one output as an input. Received %s:%d." % (node.name, port))
+    for key in ("T", "dtype", "DstT", "output_type", "component_types", "output_types"):
+        if key in node.attr:
+            kind = node.attr[key].type or (node.attr[key].list.type[0] if node.attr[key].list.type else 0)
+            make_placeholder(node, kind, shape)
+            return node.name
+    raise Refusal("UsageError", "Expected a tensor as input. Received the node %r of op %s, whose type the graph does not tell." % (node.name, node.op))
+
+
+def _assemble(nodes, library, versions):
+    graph = graph_pb2.GraphDef()
+    graph.node.extend(nodes.values())
+    graph.library.CopyFrom(library)
+    graph.versions.CopyFrom(versions)
+    return graph
+
+
+def _open_functions(graph):
+    """Takes away what keeps TensorFlow from inlining: marks for XLA, `noinline`, secondary implementations."""
+    renamed = {function.signature.name: function.signature.name + "_plain" for function in graph.library.function}
+
+    def open_node(node):
+        for key in ("_XlaMustCompile", "_noinline"):
+            if key in node.attr:
+                del node.attr[key]
+        for attribute in node.attr.values():
+            for function in [attribute.func] if attribute.HasField("func") else attribute.list.func:
+                function.name = renamed.get(function.name, function.name)
+        node.op = renamed.get(node.op, node.op)
+
+    for function in graph.library.function:
+        function.signature.name = renamed[function.signature.name]
+        for key in ("_XlaMustCompile", "_noinline", "api_implements"):
+            if key in function.attr:
+                del function.attr[key]
+        for node in function.node_def:
+            open_node(node)
+    for gradient in graph.library.gradient:
+        gradient.function_name = renamed.get(gradient.function_name, gradient.function_name)
+        gradient.gradient_func = renamed.get(gradient.gradient_func, gradient.gradient_func)
+    for node in graph.node:
+        open_node(node)
+
+
+def _inline(nodes, library, versions, kept):
+    """The graph with every function call replaced by the function's body."""
+    functions = {function.signature.name for function in library.function}
+    if not any(node.op in CALLS or node.op in functions for node in nodes.values()):
+        return nodes, library
+    graph = _assemble(nodes, library, versions)
+    _open_functions(graph)
+    with tf.Graph().as_default():
+        meta = tf.compat.v1.train.export_meta_graph(graph_def=graph)
+    meta.collection_def["train_op"].node_list.value.extend(kept)
+    config = config_pb2.ConfigProto()
+    rewrite = config.graph_options.rewrite_options
+    rewrite.min_graph_nodes = -1
+    rewrite.optimizers.append("function")
+    rewrite.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
+    inlined = tf_optimizer.OptimizeGraph(config, meta)
+    return {node.name: node for node in inlined.node}, inlined.library
+
+
+def _write_dropout(context, node, name, arguments):
+    message = node.get_attr_value("message")
+    text = message.decode() if isinstance(message, bytes) else message
+    if not text.startswith(DROPOUT):
+        context.replace_all_inputs(node.output[0], node.input[0])
+        context.remove_node(node.name)
+        return
+    shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
+    ratio = context.make_const(tf2onnx.utils.make_name("ratio"), tf2onnx.utils.np.array(float(text[len(DROPOUT) :]), "float32"))
+    source, result = node.input[0], node.output[0]
+    context.remove_node(node.name)
+    context.make_node("Dropout", [source, ratio.output[0]], outputs=[result], name=name, shapes=[shape], dtypes=[dtype])
+
+
+def _one_around(op, first):
+    """A handler for a function that is 1 − op(x), or op(x) − 1."""
+
+    def write(context, node, name, arguments):
+        dtype, shapes = context.get_dtype(node.input[0]), node.output_shapes
+        inner = context.make_node(op, [node.input[0]], dtypes=[dtype], shapes=shapes)
+        kind = tf2onnx.utils.map_onnx_to_numpy_type(dtype)
+        one = context.make_const(tf2onnx.utils.make_name("one"), tf2onnx.utils.np.array(1, kind))
+        terms = [one.output[0], inner.output[0]] if first else [inner.output[0], one.output[0]]
+        result = node.output[0]
+        context.remove_node(node.name)
+        context.make_node("Sub", terms, outputs=[result], name=name, dtypes=[dtype], shapes=shapes)
+
+    return write
+
+
+HANDLERS = {"CheckNumerics": (_write_dropout, []), "Erfc": (_one_around("Erf", True), []), "Expm1": (_one_around("Exp", False), [])}
+
+
+def _convert(graph, inputs, outputs):
+    logging.disable(logging.CRITICAL)
+    try:
+        with tf.device("/cpu:0"):
+            with tf.Graph().as_default():
+                optimized = tf_optimize(inputs, outputs, graph)
+            with tf.Graph().as_default() as imported:
+                tf.import_graph_def(optimized, name="")
+                converted = tf2onnx.tfonnx.process_tf_graph(
+                    imported, continue_on_error=True, opset=OPSET, custom_op_handlers=dict(HANDLERS), input_names=inputs, output_names=outputs
+                )
+                return tf2onnx.optimizer.optimize_graph(converted).make_model("tensorflow")
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _check(model, ops):
+    """Refuses a model with ops that ONNX has not, all at once."""
+    unknown = []
+
+    def visit(graph):
+        for node in graph.node:
+            if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, OPSET, ""):
+                unknown.append("%s: TensorFlow op %s" % (node.name, node.op_type))
+            for attribute in node.attribute:
+                for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                    visit(inner)
+
+    visit(model.graph)
+    if unknown:
+        raise Refusal("UnsupportedModel", "Expected ops that ONNX can say. Received %d others." % len(unknown), "Choose --inputs and --outputs so that they are left out.", unknown)
+    try:
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise Refusal("UnsupportedModel", "Expected a valid ONNX graph from tf2onnx. Received: %s" % str(error).splitlines()[0])
+
+
+def _places(model, nodes):
+    """For each ONNX node, the name of the TensorFlow node it comes from, and its op."""
+    places = {}
+    for node in model.graph.node:
+        name = node.name
+        while name and name not in nodes:
+            cut = max(name.rfind("__"), name.rfind("/"), name.rfind("_"))
+            name = name[:cut] if cut > 0 else ""
+        if name:
+            places[node.name] = [name, nodes[name]]
+    return places
+
+
+def export(files, format, folder, inputs, outputs, shapes, signature):
+    """Writes `graph.onnx` and `weights.bin` to `folder` and returns what the parent needs to join them.
+
+    Raises:
+        Refusal: the graph cannot be taken, with the reason and what to do.
+    """
+    notes = []
+    asked = _load(files, format, signature)
+    everything = {node.name: node for node in asked.graph.node}
+    restored = restored_names(asked.graph)
+    taken, results = _chosen(asked, everything, inputs, outputs)
+    library, versions = asked.graph.library, asked.graph.versions
+    stops = [split(tensor)[0] for _, tensor in taken]
+    found_shapes = {name: shape_of(node) for name, node in everything.items() if node.op in PLACEHOLDERS}
+    roots = [split(tensor)[0] for _, tensor in results]
+    total = len(everything)
+    nodes = prune(everything, roots, stops)
+    flags = Flags(nodes, stops, notes)
+    fold_branches(nodes, library, flags)
+    nodes = prune(nodes, roots, stops)
+    fold_dropout(nodes, flags)
+    nodes = prune(nodes, roots, stops)
+    if not taken:
+        taken = [(name, name) for name in find_inputs(nodes)]
+        stops = [name for _, name in taken]
+        nodes = prune(nodes, roots, stops)
+    entries, _ = _placeholders(nodes, taken, {**{k: v for k, v in found_shapes.items() if v is not None}, **shapes})
+    weights = Weights(os.path.join(folder, "weights.bin"))
+    try:
+        stubbed = set()
+        stub_constants(nodes, weights, stubbed)
+        kept = roots + stops
+        nodes, library = _inline(nodes, library, versions, kept)
+        nodes = prune(nodes, roots, stops)
+        restored = {name: source for name, source in restored.items() if name in nodes}
+        flags.nodes = nodes
+        fold_branches(nodes, library, flags)
+        nodes = prune(nodes, roots, stops)
+        fold_dropout(nodes, flags)
+        nodes = prune(nodes, roots, stops)
+        stub_constants(nodes, weights, stubbed)
+        stub_variables(nodes, asked.prefix, restored, weights, notes)
+    finally:
+        weights.close()
+    _refuse_leftovers(nodes, stops, {row["name"] for row in weights.table})
+    if len(nodes) < total:
+        notes.append(("Dropped", "the graph", "%d of %d nodes that the outputs do not need at inference" % (total - len(nodes), total)))
+    ops = {name: node.op for name, node in nodes.items()}
+    graph = _assemble(nodes, library, versions)
+    del asked, everything, nodes
+    gc.collect()
+    used = {row["name"] for row in weights.table}
+    tensors_in = ["%s:0" % name for _, name in entries]
+    tensors_out = [tensor if ":" in tensor else tensor + ":0" for _, tensor in results]
+    model = _convert(graph, tensors_in + ["%s:0" % name for name in sorted(used)], tensors_out)
+    _check(model, ops)
+    onnx.save(model, os.path.join(folder, "graph.onnx"))
+    return {
+        "graph": "graph.onnx",
+        "data": "weights.bin",
+        "weights": weights.table,
+        "inputs": [[shown, tensor] for (shown, _), tensor in zip(entries, tensors_in)],
+        "outputs": [[shown, tensor] for (shown, _), tensor in zip(results, tensors_out)],
+        "feeds": flags.feeds,
+        "places": _places(model, ops),
+        "notes": [list(note) for note in dict.fromkeys(notes)],
+    }
+
+
+def _refuse_leftovers(nodes, inputs, weights):
+    """Refuses placeholders that nobody feeds, all at once."""
+    left = [name for name, node in nodes.items() if node.op in PLACEHOLDERS and name not in inputs and name not in weights]
+    if left:
+        raise Refusal(
+            "UsageError",
+            "Expected inputs that determine the outputs. Received a graph that also needs %s." % ", ".join(left),
+            "Add to --inputs: %s" % ",".join(left),
+        )
