@@ -113,3 +113,12 @@ def outline(text: str) -> list[Entry]:
         Malformed: the text is not protobuf text.
     """
     return _Reader(text).fields("")
+
+
+def flat(entries: list[Entry], path: str = "") -> dict[str, str]:
+    """The scalars of a message by dotted path, the last of repeated ones."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        here = f"{path}.{entry.name}" if path else entry.name
+        found |= flat(entry.children, here) if isinstance(entry.value, list) else {here: entry.value}
+    return found

@@ -16,24 +16,33 @@ _DEEPEST = 50
 
 
 class Unknown(NamedTuple):
-    """A field the schema does not know, as forks add them: its dotted path, its line, the index of its layer or -1."""
+    """A field the schema does not know, as forks add them: its dotted path, its line, the name of its layer."""
 
     path: str
     line: int
-    layer: int
+    layer: str
 
 
-def _unknown(entries: list[Entry], descriptor: Any, path: str, layer: int) -> Iterator[Unknown]:
-    position = -1
+_LAYERS = ("layer", "layers")
+
+
+def _name(entry: Entry) -> str:
+    """The name of a layer; in Caffe's first form the layer inside holds it."""
+    for child in entry.children:
+        if child.name == "name" and isinstance(child.value, str):
+            return child.value
+    return next((_name(child) for child in entry.children if child.name == "layer"), "")
+
+
+def _unknown(entries: list[Entry], descriptor: Any, path: str = "", layer: str = "") -> Iterator[Unknown]:
     for entry in entries:
-        position += entry.name in ("layer", "layers") and not path
         field = descriptor.fields_by_name.get(entry.name)
+        is_layer = not layer and entry.name in _LAYERS
         here = f"{path}.{entry.name}".lstrip(".")
         if field is None:
             yield Unknown(here, entry.line, layer)
         elif field.message_type is not None:
-            inner = position if not path and entry.name in ("layer", "layers") else layer
-            yield from _unknown(entry.children, field.message_type, here, inner)
+            yield from _unknown(entry.children, field.message_type, "" if is_layer else here, _name(entry) if is_layer else layer)
 
 
 def parse(text: str, place: str) -> tuple[Message, list[Unknown]]:
@@ -44,7 +53,7 @@ def parse(text: str, place: str) -> tuple[Message, list[Unknown]]:
     """
     net = message("NetParameter")
     try:
-        unknown = list(_unknown(outline(text), net.DESCRIPTOR, "", -1))
+        unknown = list(_unknown(outline(text), net.DESCRIPTOR))
         text_format.Parse(text, net, allow_unknown_field=bool(unknown), max_recursion_depth=_DEEPEST)
     except (Malformed, text_format.ParseError, ValueError) as error:
         raise InvalidSource(f"Expected a Caffe network as protobuf text. Received {error}.", place=place) from error

@@ -1,0 +1,50 @@
+"""What OpenCV 4.14, the only runtime of Caffe networks there is, computes as Caffe does, and what not.
+
+Standard library alone, since the runtime loads this file by its path in an interpreter that has no package of ours.
+Measured against Caffe's formulas; `tests/caffe/test_oracle.py` holds OpenCV to each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+RUNS = frozenset(
+    (
+        "AbsVal BNLL BatchNorm Concat Convolution ConvolutionDepthwise Crop Deconvolution Dropout ELU Eltwise Exp Flatten "
+        "Input InnerProduct Interp LRN Log MVN Normalize PReLU Permute Pooling Power PriorBox ReLU ReLU6 Reshape ROIPooling "
+        "Scale ShuffleChannel Sigmoid Silence Slice Softmax Split TanH"
+    ).split()
+)
+
+
+class Deviation(NamedTuple):
+    """A field that OpenCV takes otherwise than Caffe unless it is unsaid or one of `faithful`, and what it does."""
+
+    layer: str
+    field: str
+    faithful: tuple[str, ...]
+    fact: str
+
+
+DEVIATIONS = (
+    Deviation("LRN", "lrn_param.k", ("1", "1.0"), "it computes with k = 1"),
+    Deviation("Log", "log_param.base", ("-1", "-1.0"), "it computes the natural logarithm"),
+    Deviation("Log", "log_param.scale", ("1", "1.0"), "it ignores the scale"),
+    Deviation("Log", "log_param.shift", ("0", "0.0"), "it ignores the shift"),
+    Deviation("Pooling", "pooling_param.round_mode", ("CEIL", "0"), "it rounds up all the same"),
+    Deviation("Pooling", "pooling_param.pool", ("MAX", "AVE", "0", "1"), "it refuses it"),
+    Deviation("BatchNorm", "batch_norm_param.use_global_stats", ("true", "1"), "it normalizes otherwise"),
+)
+
+
+def unproved(layers: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[str]:
+    """One sentence for each layer that OpenCV cannot prove; a layer is its name, type and fields by dotted path."""
+    found = []
+    for name, kind, fields in layers:
+        if kind not in RUNS:
+            found.append(f"{name}: OpenCV has no layer {kind}.")
+        for row in DEVIATIONS:
+            if row.layer == kind and fields.get(row.field, row.faithful[0]) not in row.faithful:
+                found.append(f"{name}: OpenCV does not honour {row.field} ({row.fact}).")
+    return found
