@@ -1,0 +1,1 @@
+"""Keras archives read from their bytes: no Keras needed."""
