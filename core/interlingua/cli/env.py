@@ -19,8 +19,9 @@ def create(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what pip says.")] = False,
 ) -> None:
     """Make an environment for a runtime, with what its plugin declares."""
-    from interlingua import environments, plugin
     from rich.console import Console
+
+    from interlingua import environments, plugin
 
     runtime = plugin.runtime(name)
     console = Console(stderr=True)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import os
-import signal
-import socket
-import subprocess
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,14 +14,12 @@ import numpy as np
 
 from interlingua.errors import OutputError, RuntimeMissing, UsageError
 from interlingua.worker import agent, failures
-from interlingua.worker.interpreter import child_environment, dotted, version_of
-from interlingua.worker.output import Output
-from interlingua.worker.scratch import Scratch
+from interlingua.worker.child import Child
+from interlingua.worker.interpreter import dotted, version_of
 
 HANDSHAKE = "handshake"
 HANDSHAKE_SECONDS = 60.0
 OLDEST_PYTHON = (3, 7)
-_TICK = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +50,8 @@ class Worker:
         self.peak_memory = 0
         self._lock = threading.RLock()
         self._owner = os.getpid()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
+        self._last_output: tuple[str, ...] = ()
         self._versions: dict[str, str] | None = None
 
     def __enter__(self) -> Worker:
@@ -73,12 +66,24 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether a child is running now."""
-        return self._process is not None and self._process.poll() is None
+        return self._child is not None and self._child.alive
 
     @property
     def pid(self) -> int | None:
         """The child's process id, None where none runs."""
-        return self._process.pid if self._process is not None and self.alive else None
+        return self._child.pid if self._child is not None and self._child.alive else None
+
+    @property
+    def scratch_folders(self) -> tuple[str, ...]:
+        """Where arrays travel while a child runs."""
+        return tuple(self._child.scratch.folders) if self._child is not None else ()
+
+    def output(self) -> tuple[str, ...]:
+        """The last lines the child printed since the last call began."""
+        if self._child is not None:
+            self._child.output.settle()
+            self._last_output = self._child.output.lines()
+        return self._last_output
 
     def start(self) -> None:
         """Starts the child unless it runs, and shakes hands.
@@ -88,18 +93,28 @@ class Worker:
             WorkerFailed: it crashed, hung or ran out of memory before it answered.
         """
         with self._lock:
-            if self.alive:
-                return
-            self.close()
-            self._spawn()
-            greeting = self._exchange(None, HANDSHAKE, HANDSHAKE_SECONDS)
-            if greeting is None:
-                raise self._no_handshake()
-            if greeting.get("protocol") != agent.PROTOCOL:
-                self.kill()
-                fact = f"Received protocol {greeting.get('protocol')!r}, not {agent.PROTOCOL}."
-                raise failures.WorkerCrashed(self.name, HANDSHAKE, fact)
-            self.python_version = tuple(greeting["python"])
+            self._running()
+
+    def _running(self) -> Child:
+        if self._child is not None and self._child.alive:
+            return self._child
+        self.close()
+        try:
+            self._child = Child(self.python, self.script, self.memory_bytes)
+        except OSError as error:
+            received = f"Received {str(self.python)!r}: {error.strerror}."
+            raise RuntimeMissing(
+                f"Expected a Python interpreter for the runtime {self.name!r}. {received}", hint=self.mend
+            ) from None
+        greeting = self._exchange(self._child, None, HANDSHAKE, HANDSHAKE_SECONDS)
+        if greeting is None:
+            raise self._no_handshake()
+        if greeting.get("protocol") != agent.PROTOCOL:
+            self._end()
+            fact = f"Received protocol {greeting.get('protocol')!r}, not {agent.PROTOCOL}."
+            raise failures.WorkerCrashed(self.name, HANDSHAKE, fact)
+        self.python_version = tuple(greeting["python"])
+        return self._child
 
     def call(
         self,
@@ -119,13 +134,14 @@ class Worker:
             UsageError: an argument is nothing that JSON can hold, or an array holds Python objects.
         """
         with self._lock:
-            self.start()
-            self._output.forget()
-            reply = self._exchange(self._request(function, arrays or {}, arguments), phase, timeout)
+            child = self._running()
+            child.output.forget()
+            request = self._request(child, function, arrays or {}, arguments)
+            reply = self._exchange(child, request, phase, timeout)
             if reply is None:
-                raise self._ended(phase)
+                code = self._end(patience=5.0)
+                raise failures.ended(self.name, phase, code, self.output(), self.memory_bytes)
             if "error" in reply:
-                self._output.settle()
                 raise self._raised(phase, reply["error"])
             return Reply(reply["value"], agent.read_arrays(reply["arrays"], _typed))
 
@@ -140,66 +156,24 @@ class Worker:
         if self._owner != os.getpid():  # a forked copy of us has no say over our child
             return
         with self._lock:
-            if self._process is None:
-                return
-            self._channel.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=2.0)
-            self.kill()
+            self._end(patience=2.0)
 
-    def kill(self) -> int:
-        """Kills the child's whole process group; its return code."""
-        process = self._process
-        if process is None:
+    def _end(self, patience: float = 0.0) -> int:
+        """Ends the child and keeps its last lines; its return code, 0 where there was none."""
+        child = self._child
+        if child is None:
             return 0
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        code = process.wait()
-        self._output.finish()
-        self._channel.close()
-        os.close(self._lifeline)
-        self._scratch.close()
-        self._process = None
+        code = child.end(patience)
+        self._last_output = child.output.lines()
+        self._child = None
         return code
 
-    def _spawn(self) -> None:
-        ours, theirs = socket.socketpair()
-        reading, self._lifeline = os.pipe()
-        self._channel, self._output, self._scratch = ours, Output(), Scratch()
-        options = {
-            "channel": theirs.fileno(),
-            "lifeline": reading,
-            "script": str(self.script),
-            "folders": self._scratch.folders,
-            "memory": self.memory_bytes,
-        }
-        try:
-            self._process = subprocess.Popen(
-                [str(self.python), agent.__file__, json.dumps(options)],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output.writing,
-                stderr=self._output.writing,
-                pass_fds=(theirs.fileno(), reading),
-                start_new_session=True,
-                env=child_environment(self.python),
-            )
-        except OSError as error:
-            ours.close()
-            os.close(self._lifeline)
-            self._scratch.close()
-            received = f"Received {str(self.python)!r}: {error.strerror}."
-            raise RuntimeMissing(
-                f"Expected a Python interpreter for the runtime {self.name!r}. {received}", hint=self.mend
-            ) from None
-        finally:
-            theirs.close()
-            os.close(reading)
-            self._output.start()
-
-    def _request(self, function: str, arrays: Mapping[str, np.ndarray], arguments: Mapping[str, Any]) -> bytes:
+    def _request(
+        self, child: Child, function: str, arrays: Mapping[str, np.ndarray], arguments: Mapping[str, Any]
+    ) -> bytes:
         rows: list[agent.Row] = []
         try:
-            rows = agent.write_arrays(arrays, self._scratch.folders)
+            rows = agent.write_arrays(arrays, child.scratch.folders)
             return agent.encode({"function": function, "arguments": dict(arguments), "arrays": rows})
         except TypeError as error:
             agent.discard(rows)
@@ -211,58 +185,27 @@ class Worker:
                 hint="Set TMPDIR to a folder with more room.",
             ) from None
 
-    def _exchange(self, message: bytes | None, phase: str, timeout: float | None) -> agent.Message | None:
-        """Sends a message, if any, and waits for one; None where the child ended. Whoever interrupts ends it."""
+    def _exchange(self, child: Child, message: bytes | None, phase: str, timeout: float | None) -> agent.Message | None:
+        """Sends a message, if any, and waits for one; None where the child ended. Whatever interrupts ends it."""
         try:
-            if message is not None:
-                self._channel.settimeout(timeout)
-                self._channel.sendall(message)
-            return self._receive(None if timeout is None else time.monotonic() + timeout)
-        except ConnectionError:
-            return None
+            reply = child.exchange(message, timeout)
         except TimeoutError:
-            self.kill()
+            self._end()
             fact = f"Received no answer within {timeout:g} s; the process was killed."
-            raise failures.WorkerHung(self.name, phase, fact, self._output.lines()) from None
+            raise failures.WorkerHung(self.name, phase, fact, self._last_output) from None
         except BaseException:
-            self.kill()
+            self._end()
             raise
-
-    def _receive(self, deadline: float | None) -> agent.Message | None:
-        def read(count: int) -> bytes:
-            while True:
-                left = _TICK if deadline is None else min(_TICK, deadline - time.monotonic())
-                if left <= 0:
-                    raise TimeoutError
-                self._channel.settimeout(left)
-                try:
-                    return self._channel.recv(count)
-                except TimeoutError:
-                    if not self.alive:  # a grandchild may keep the socket open
-                        return b""
-
-        message = agent.receive(read)
-        if message is not None:
-            self.peak_memory = max(self.peak_memory, message.get("peak", 0))
-        return message
-
-    def _end(self) -> int:
-        """The return code of a child that hung up, and waits for it to have one."""
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=5.0)
-        return self.kill()
-
-    def _ended(self, phase: str) -> failures.WorkerFailure:
-        code = self._end()
-        return failures.ended(self.name, phase, code, self._output.lines(), self.memory_bytes)
+        if reply is not None:
+            self.peak_memory = max(self.peak_memory, reply.get("peak", 0))
+        return reply
 
     def _raised(self, phase: str, error: Mapping[str, Any]) -> RuntimeMissing | failures.WorkerFailure:
         kinds, text = error["kinds"], error["message"]
         said = f"{kinds[0]}: {text}" if text else kinds[0]
-        output = self._output.lines()
+        output = self.output()
         if "MemoryError" in kinds or failures.is_memory(said):
-            self.kill()
+            self._end()
             limit = f", under a limit of {failures.size(self.memory_bytes)}" if self.memory_bytes is not None else ""
             return failures.WorkerOutOfMemory(self.name, phase, f"Received {said}{limit}.", output)
         if error.get("module"):
@@ -278,9 +221,9 @@ class Worker:
 
     def _no_handshake(self) -> RuntimeMissing | failures.WorkerFailure:
         """Why no agent answered: asks the interpreter itself what it is."""
-        code = self._end()
+        code = self._end(patience=5.0)
         version = version_of(self.python)
-        output = self._output.lines()
+        output = self._last_output
         expected = f"Expected Python {dotted(OLDEST_PYTHON)} or newer with numpy for the runtime {self.name!r}."
         if version is None:
             said = f" It said: {output[-1]}" if output else ""
