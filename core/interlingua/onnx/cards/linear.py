@@ -1,0 +1,5 @@
+"""Dense layers and matrix products, as the standard names them."""
+
+from interlingua.onnx.cards.standard import family
+
+CARDS = family("linear")

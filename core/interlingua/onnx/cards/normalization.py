@@ -1,0 +1,5 @@
+"""Normalizations and dropout, as the standard names them."""
+
+from interlingua.onnx.cards.standard import family
+
+CARDS = family("normalization")

@@ -1,0 +1,5 @@
+"""Shapes and padding, as the standard names them."""
+
+from interlingua.onnx.cards.standard import family
+
+CARDS = family("shape")
