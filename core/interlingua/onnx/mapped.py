@@ -14,10 +14,6 @@ def mapped(path: Path) -> Iterator[memoryview]:
     if path.stat().st_size == 0:
         yield memoryview(b"")
         return
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        view = memoryview(data)
-        try:
-            yield view
-        finally:
-            with contextlib.suppress(BufferError):
-                view.release()
+    with path.open("rb") as stream:
+        view = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    yield view  # the map ends with its last view; closing it here fails while a caller's local still holds one

@@ -82,15 +82,17 @@ def _chosen(asked, nodes, inputs, outputs):
         named(nodes, tensor, "an output")
     for _, tensor in taken:
         named(nodes, tensor, "an input")
-    return taken, results
+    return [(_plain(shown), tensor) for shown, tensor in taken], [(_plain(shown), tensor) for shown, tensor in results]
+
+
+def _plain(name):
+    """A tensor's name without the `:0` of a first output."""
+    return name[:-2] if name.endswith(":0") else name
 
 
 def _placeholders(nodes, taken, shapes):
-    """Makes a placeholder of each input, with the shape the user said or the graph knows.
-
-    An output that is not the first of its node gets a placeholder of its own.
-    """
-    result, places = [], {}
+    """Makes a placeholder of each input, with the shape the user said or the graph knows."""
+    result = []
     for shown, tensor in taken:
         name, port = split(tensor)
         node = nodes[name]
@@ -101,12 +103,12 @@ def _placeholders(nodes, taken, shapes):
         if node.op in PLACEHOLDERS and port == 0:
             make_placeholder(node, dtype_of(node), known)
         else:
-            places[name] = _cut(nodes, node, port, known)
-        result.append((shown if "/" in shown or ":" not in shown else shown.split(":")[0], name))
-    return result, places
+            _cut(node, port, known)
+        result.append((shown, name))
+    return result
 
 
-def _cut(nodes, node, port, shape):
+def _cut(node, port, shape):
     """Turns an inner node's output into an input.
 
     Raises:
@@ -118,7 +120,7 @@ def _cut(nodes, node, port, shape):
         if key in node.attr:
             kind = node.attr[key].type or (node.attr[key].list.type[0] if node.attr[key].list.type else 0)
             make_placeholder(node, kind, shape)
-            return node.name
+            return
     raise Refusal("UsageError", "Expected a tensor as input. Received the node %r of op %s, whose type the graph does not tell." % (node.name, node.op))
 
 
@@ -285,7 +287,7 @@ def export(files, format, folder, inputs, outputs, shapes, signature):
         taken = [(name, name) for name in find_inputs(nodes)]
         stops = [name for _, name in taken]
         nodes = prune(nodes, roots, stops)
-    entries, _ = _placeholders(nodes, taken, {**{k: v for k, v in found_shapes.items() if v is not None}, **shapes})
+    entries = _placeholders(nodes, taken, {**{k: v for k, v in found_shapes.items() if v is not None}, **shapes})
     weights = Weights(os.path.join(folder, "weights.bin"))
     try:
         stubbed = set()

@@ -7,11 +7,10 @@ import re
 
 import numpy as np
 import tensorflow as tf
-from runtime_graph import VARIABLES, Refusal, data_inputs, dtype_of, make_placeholder, shape_of, split
+from runtime_graph import FLOATS, VARIABLES, Refusal, data_inputs, dtype_of, make_placeholder, shape_of, split
 from tensorflow.core.framework import types_pb2
 from tensorflow.python.framework import tensor_util
 
-FLOATS = (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF, types_pb2.DT_BFLOAT16)
 SHADOW = "/ExponentialMovingAverage"
 ALIGNMENT = 64
 _INPUT = re.compile(r"^\^?([^:]+)(?::([^:]+))?(?::(\d+))?$")

@@ -1,11 +1,13 @@
 """Plain graph work on TensorFlow's GraphDef: names, ancestors, what are inputs and what are outputs.
 
-Runs in the worker. Nodes are kept as a dict from name to NodeDef, so that nothing is copied while pruning.
+Nodes are kept as a dict from name to NodeDef, so that nothing is copied while pruning. This file imports no
+framework: the worker gives it TensorFlow's messages, `inspect` what it read from the bytes, in the same form.
 """
 
 import difflib
 
-from tensorflow.core.framework import types_pb2
+FLOAT, DOUBLE, STRING, BOOL, BFLOAT16, HALF, RESOURCE = 1, 2, 7, 10, 14, 19, 20
+FLOATS = (FLOAT, DOUBLE, BFLOAT16, HALF)
 
 PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
@@ -139,14 +141,14 @@ def named(nodes, tensor, role):
 
 def _floating(node):
     numbers = [node.attr[key].type for key in ("T", "dtype", "DstT", "Tparams") if key in node.attr]
-    return bool(numbers) and numbers[0] in (types_pb2.DT_FLOAT, types_pb2.DT_HALF, types_pb2.DT_DOUBLE, types_pb2.DT_BFLOAT16)
+    return bool(numbers) and numbers[0] in FLOATS
 
 
 def _feeding(nodes):
     """The placeholders that can be a model's inputs: not a flag, not a scalar, not part of a saver."""
     found = []
     for name, node in nodes.items():
-        if node.op not in PLACEHOLDERS or node.attr["dtype"].type in (types_pb2.DT_BOOL, types_pb2.DT_STRING, types_pb2.DT_RESOURCE):
+        if node.op not in PLACEHOLDERS or dtype_of(node) in (BOOL, STRING, RESOURCE):
             continue
         if shape_of(node) == []:
             continue
