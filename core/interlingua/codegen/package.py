@@ -52,7 +52,8 @@ class Mapped:
 class Package:
     """What was written. `inputs` and `outputs` are the target's ports in order; `mapped` says what became what.
 
-    `materialise` holds extra arguments for the runtime's `materialise`; `native_path` is set where the backend
+    `weights` maps the target's weight names to expressions over the source's parameters, `layers` its layer names
+    (as the runtime's `trace` gives them) to the source's. `materialise` holds extra arguments for the runtime's `materialise`; `native_path` is set where the backend
     itself wrote the native artifact (Caffe, ONNX) and no runtime has to make it.
     """
 
@@ -60,6 +61,7 @@ class Package:
     outputs: tuple[Port, ...]
     mapped: tuple[Mapped, ...] = ()
     weights: dict[str, str] = dataclasses.field(default_factory=dict)
+    layers: dict[str, str] = dataclasses.field(default_factory=dict)
     materialise: dict[str, Any] = dataclasses.field(default_factory=dict)
     native_path: str = ""
 

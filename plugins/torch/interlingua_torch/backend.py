@@ -76,4 +76,4 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
     metadata = {NAMES: json.dumps(program.source_names(), sort_keys=True)}
     write_safetensors(request.folder / "weights.safetensors", program.weights(), metadata)
-    return Package(tuple(program.inputs), tuple(program.outputs), mapped, program.source_names())
+    return Package(tuple(program.inputs), tuple(program.outputs), mapped, program.source_names(), program.names)

@@ -1,0 +1,56 @@
+# Everything sets itself up: python3.11, pip and make are all that must be there.
+PYTHON ?= python3.11
+BIN := .venv/bin
+export INTERLINGUA_ENVIRONMENTS := $(CURDIR)/.environments
+export TF_CPP_MIN_LOG_LEVEL := 3
+PLUGINS := torch tensorflow paddle fluid caffe
+STAMP := .venv/.ready
+LEGACY := .environments/.ready
+
+.PHONY: setup legacy demo test quick lint docs matrix bench evidence clean
+
+setup: $(STAMP)
+
+$(STAMP): constraints.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt --upgrade pip setuptools
+	$(BIN)/python -m pip install -q -r constraints.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e . $(addprefix -e plugins/,$(PLUGINS))
+	$(BIN)/python -m pip check
+	touch $@
+
+legacy: $(LEGACY)
+
+$(LEGACY): $(STAMP) tools/legacy.py
+	$(BIN)/python tools/legacy.py
+	mkdir -p .environments && touch $@
+
+demo: $(STAMP) $(LEGACY)
+	$(BIN)/python examples/demo.py
+
+test: $(STAMP) $(LEGACY)
+	$(BIN)/python -m pytest
+
+quick: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow and not legacy" -x
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy core plugins/*/interlingua_*
+
+docs: $(STAMP)
+	$(BIN)/python tools/docs.py
+	$(BIN)/mkdocs build -q --strict
+
+matrix: $(STAMP) $(LEGACY)
+	$(BIN)/python tools/matrix.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/run.py
+
+evidence: $(STAMP) $(LEGACY)
+	$(BIN)/interlingua api verify
+
+clean:
+	rm -rf .venv .environments build site demo

@@ -1,0 +1,59 @@
+"""The command line: one file a command; nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from interlingua.cli.api import api
+from interlingua.cli.convert import convert
+from interlingua.cli.doctor import doctor
+from interlingua.cli.env import app as env
+from interlingua.cli.inspect import inspect
+from interlingua.cli.plugins import plugins
+from interlingua.cli.run import run
+from interlingua.cli.verify import verify
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="interlingua",
+    help="Convert neural-network models between deep-learning frameworks, and prove that the numbers agree.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (convert, verify, run, inspect, plugins, doctor):
+    app.command()(_command)
+app.command(context_settings={"allow_interspersed_args": True})(api)
+app.add_typer(env, name="env")
+
+
+def main() -> None:
+    """Runs a command; an error of ours is one message and its exit code, never a traceback."""
+    from interlingua.errors import InterlinguaError
+
+    try:
+        code = app(standalone_mode=False)
+    except InterlinguaError as error:
+        _say(f"{error.title}: {error}")
+        code = error.exit_code
+    except click.exceptions.Abort:
+        _say("Interrupted; nothing was written.")
+        code = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        _say("Interrupted; nothing was written.")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

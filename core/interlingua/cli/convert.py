@@ -1,0 +1,56 @@
+"""`interlingua convert`: a model of one framework into a model of another, proved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlingua.cli import options
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="A model file, folder or checkpoint prefix.")],
+    to: Annotated[str, typer.Option("--to", help="The framework to convert to.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    inputs: options.Inputs = "",
+    outputs: options.Outputs = "",
+    input_shape: options.InputShape = None,
+    weights: options.Weights = None,
+    trust: options.Trust = False,
+    layout: Annotated[
+        str,
+        typer.Option(help="Axis order of inputs and outputs: source (as the source has it), native, channels_first."),
+    ] = "source",
+    native: Annotated[str, typer.Option(help="The native artifact's format; the framework's default where left out.")] = "",
+    class_name: Annotated[str, typer.Option(help="The name of the generated class.")] = "",
+    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Run source and target and compare.")] = True,
+    tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as equal.")] = 1e-4,
+    seed: Annotated[int, typer.Option(help="Seed of the inputs of the proof.")] = 13,
+    batch: Annotated[int, typer.Option(min=1, help="Length of an unknown first axis in the proof.")] = 5,
+    verify_inputs: Annotated[Path | None, typer.Option(help="Inputs of your own for the proof (.npz).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail where anything was lost, changed or assumed.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Check the conditions of every pass.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Convert a model to another framework, prove it, and write code, weights, native artifact and report."""
+    from interlingua import pipeline
+    from interlingua.cli import display
+    from interlingua.proof.prove import VerifyOptions
+
+    chosen = pipeline.ConvertOptions(
+        read=options.read_options(inputs, outputs, input_shape, weights, trust),
+        layout=layout,
+        native=native,
+        class_name=class_name,
+        verify=VerifyOptions(verify, tolerance, seed, batch, verify_inputs),
+        force=force,
+        strict=strict,
+        debug=debug,
+    )
+    with display.progress(quiet) as progress:
+        report = pipeline.convert(source, to, out, chosen, progress)
+    if not quiet:
+        display.show_report(report)

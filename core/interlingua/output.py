@@ -1,0 +1,75 @@
+"""Output folders: written beside their place and moved into it when whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from interlingua.errors import OutputError
+
+
+@contextlib.contextmanager
+def staged(target: Path, *, force: bool = False) -> Iterator[Path]:
+    """An empty folder that becomes `target` when the block ends well, and vanishes when it does not.
+
+    A process killed in between leaves a hidden folder beside `target`, never a half-written `target`.
+
+    Raises:
+        OutputError: `target` exists and `force` was not said, its folder is not writable, or the disk is full.
+    """
+    check(target, force=force)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise OutputError(f"Expected a folder to write into. Received {str(target)!r}: {error.strerror}.") from error
+    try:
+        with _full_disk(target):
+            yield folder
+            _publish(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check(target: Path, *, force: bool = False) -> None:
+    """Refuses an existing target unless `force` was said.
+
+    Raises:
+        OutputError: it exists, or a file stands where its folder should be.
+    """
+    if target.exists() and not force:
+        raise OutputError(f"Expected a new output. Received {str(target)!r}, which exists.", hint="--force replaces it.")
+    if target.exists() and (target.is_symlink() or target.resolve() in (Path.cwd().resolve(), Path.home().resolve(), Path("/"))):
+        raise OutputError(f"Expected a folder of its own. Received {str(target)!r}, which is not replaced.")
+
+
+def _publish(folder: Path, target: Path) -> None:
+    folder.chmod(0o777 & ~_umask())
+    if not target.exists():
+        folder.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    target.rename(old / target.name)
+    folder.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextlib.contextmanager
+def _full_disk(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutputError(f"Expected room on the disk of {str(target)!r}. Received: {error.strerror}.") from error
+        raise

@@ -1,0 +1,198 @@
+"""The route: recognise → read → canonical passes → layout → write → materialise → verify."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from interlingua import artifact as artifacts
+from interlingua import cards, output, passes, plugin
+from interlingua.artifact import ReadOptions, Source, WriteOptions
+from interlingua.codegen.package import Package, WriteRequest
+from interlingua.errors import StrictNotes, UsageError
+from interlingua.ir import metadata
+from interlingua.passes import layout
+from interlingua.plugin import Framework
+from interlingua.progress import Progress
+from interlingua.report import Report, runtime_ports
+from interlingua.proof.prove import VerifyOptions, prove
+from interlingua.worker import shared
+
+MATERIALISE_SECONDS = 1800.0
+
+
+def read(path: Path, options: ReadOptions | None = None, *, debug: bool = False, progress: Progress | None = None) -> Source:
+    """The model at `path` in the canonical form of the IR, and how to run the original.
+
+    Raises:
+        InvalidSource: nothing there, or not a model that an installed plugin reads.
+        UnsupportedModel: operators without a form in the IR.
+    """
+    options, progress = options or ReadOptions(), progress or Progress()
+    with progress.stage("recognise"):
+        artifact = artifacts.recognise(path)
+    _, form = plugin.format_named(artifact.format)
+    if not form.reader:
+        raise UsageError(f"Expected a format that can be read. Received {form.title}.")
+    with progress.stage("read"):
+        source: Source = plugin.resolve(form.reader)(artifact, options)
+    with progress.stage("canonical form"):
+        model = passes.run(source.model, notes=options.notes, debug=debug)
+    return dataclasses.replace(source, model=model)
+
+
+def channels_last_ops(framework: Framework) -> frozenset[str]:
+    """The canonical ops whose data the framework's own cards have as N * C."""
+    rows = cards.by_record(framework.name).items()
+    return frozenset(
+        name for name, group in rows if any(slot.axes == "N * C" for slot in group[0].inputs.values())
+    )
+
+
+def prepare(model: ir.Model, framework: Framework, options: WriteOptions) -> ir.Model:
+    """A copy of the model in the framework's own axis order, ready for its backend."""
+    if framework.backend is None:
+        raise UsageError(f"Expected a framework that can be written. Received {framework.name}.")
+    first = options.layout == "channels_first"
+    axes = "N C *" if first else framework.backend.data_axes
+    ops = frozenset() if first or axes == "N C *" else channels_last_ops(framework)
+    return layout.apply(model.clone(), data_axes=axes, ops=ops, layout=options.layout, notes=options.notes)
+
+
+def write(
+    model: ir.Model,
+    framework: Framework,
+    folder: Path,
+    options: WriteOptions | None = None,
+    *,
+    title: str = "an Interlingua model",
+) -> tuple[Package, ir.Model]:
+    """Writes a canonical model for the framework into an existing folder: the package, and the model as written.
+
+    Raises:
+        UnsupportedModel: what the framework cannot say, all at once, before anything is written.
+    """
+    options = options or WriteOptions()
+    prepared = prepare(model, framework, options)
+    request = WriteRequest(framework, folder, options, title)
+    package: Package = plugin.resolve(request.backend.writer)(prepared, request)
+    return package, prepared
+
+
+def materialise(package: Package, framework: Framework, folder: Path, options: WriteOptions) -> dict[str, Any]:
+    """Makes the native artifact in the framework's worker; what the runtime tells of it.
+
+    Raises:
+        RuntimeMissing: no interpreter has the framework.
+        WorkerFailed: it could not be made.
+    """
+    assert framework.backend is not None
+    native = options.native or framework.backend.natives[0]
+    if native not in framework.backend.natives:
+        raise UsageError(f"Expected a native artifact of {framework.name} ({', '.join(framework.backend.natives)}). Received {native!r}.")
+    if package.native_path:
+        return {"path": package.native_path, "format": native, "files": [package.native_path], "transposes": None}
+    reply = shared(framework.backend.runtime).call(
+        "materialise",
+        phase=f"make the {native} artifact",
+        timeout=MATERIALISE_SECONDS,
+        folder=str(folder),
+        native=native,
+        inputs=runtime_ports(package.inputs),
+        **package.materialise,
+    )
+    return {**reply.value, "format": native}
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvertOptions:
+    """Everything a user may say of a conversion; `strict` turns notes into failure, `debug` checks every pass."""
+
+    read: ReadOptions = dataclasses.field(default_factory=ReadOptions)
+    layout: str = "source"
+    native: str = ""
+    class_name: str = ""
+    verify: VerifyOptions = dataclasses.field(default_factory=VerifyOptions)
+    force: bool = False
+    strict: bool = False
+    debug: bool = False
+
+
+def convert(
+    source: str | Path, to: str, out: str | Path, options: ConvertOptions | None = None, progress: Progress | None = None
+) -> Report:
+    """Converts the model at `source` to the framework `to`, proves it, and writes the folder `out`.
+
+    Raises:
+        InterlinguaError: with its exit code (see docs/errors.md); nothing is written then.
+    """
+    options, progress = options or ConvertOptions(), progress or Progress()
+    path, target = Path(source), Path(out)
+    framework = plugin.framework(to)
+    output.check(target, force=options.force)
+    notes = options.read.notes
+    origin = read(path, options.read, debug=options.debug, progress=progress)
+    written = WriteOptions(options.layout, options.native, options.class_name, notes)
+    title = f"{path.name}, {artifacts.known_formats()[origin.artifact.format]}"
+    with output.staged(target, force=options.force) as folder:
+        with progress.stage("write"):
+            package, prepared = write(origin.model, framework, folder, written, title=title)
+        with progress.stage("native artifact"):
+            native = materialise(package, framework, folder, written)
+        report = Report(
+            source=_source_facts(origin),
+            target={"framework": framework.name, "layout": options.layout, "native": native["format"], "path": native["path"]},
+            folder=target,
+            inputs=package.inputs,
+            outputs=package.outputs,
+            mapped=package.mapped,
+            weights=package.weights,
+            notes=notes,
+            axes=_axes(prepared),
+            transposes={"leftover": layout.leftover(prepared), "native": native.get("transposes")},
+        )
+        report.verification = options.verify.as_json()
+        if options.verify.run:
+            with progress.stage("verify"):
+                report.proofs = prove(origin, prepared, package, framework, folder, native, options.verify, notes)
+        if options.strict and len(notes):
+            told = "; ".join(f"{note.place}: {note.text}" for note in notes)
+            raise StrictNotes(f"Expected a conversion without notes under --strict. Received {len(notes)}: {told}")
+        report.write(folder)
+    report.seconds = progress.seconds
+    return report
+
+
+def _source_facts(source: Source) -> dict[str, Any]:
+    artifact = source.artifact
+    files = {role: {"name": path.name, "bytes": _bytes(path)} for role, path in sorted(artifact.files.items())}
+    parameters = sum(v.const_value.size for v in source.model.graph.initializers.values() if v.const_value is not None)
+    return {"format": artifact.format, "files": files, "nodes": len(source.model.graph), "elements": parameters}
+
+
+def _axes(prepared: ir.Model) -> dict[str, list[int]]:
+    """The transposes that lead from the source's inputs and outputs to the target's, by name."""
+    values = (*prepared.graph.inputs, *prepared.graph.outputs)
+    orders = {value.name or "": metadata.permutation(value) for value in values}
+    return {name: list(order) for name, order in orders.items() if order}
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+
+
+def digest(folder: Path) -> Mapping[str, str]:
+    """SHA-256 of every file in a folder, by name."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+__all__ = ["ConvertOptions", "convert", "digest", "materialise", "prepare", "read", "write"]

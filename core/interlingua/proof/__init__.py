@@ -1,0 +1,1 @@
+"""Proof: source, IR and target run on the same inputs, compared in numbers."""

@@ -1,0 +1,62 @@
+"""Runs a source, the IR or a target in its own worker."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from interlingua.errors import WorkerFailed
+from interlingua.proof.compare import Array
+from interlingua.worker import shared
+
+IR_RUNTIME = "onnx"
+SECONDS = 1800.0
+
+
+def run(runtime: str, arrays: Mapping[str, Array], arguments: Mapping[str, Any], *, phase: str) -> list[Array]:
+    """The outputs of an artifact in order, computed by its own framework in a worker.
+
+    Raises:
+        RuntimeMissing: no interpreter has the framework.
+        WorkerFailed: it crashed, hung or raised.
+    """
+    reply = shared(runtime).call("run", arrays, phase=phase, timeout=SECONDS, **arguments)
+    return list(reply.arrays.values())
+
+
+def trace(
+    runtime: str, arrays: Mapping[str, Array], arguments: Mapping[str, Any], names: Sequence[str] | None = None
+) -> dict[str, Array]:
+    """Intermediate values by the framework's own layer names; empty where it cannot tell them."""
+    given = {key: value for key, value in arguments.items() if key != "outputs"}
+    try:
+        reply = shared(runtime).call("trace", arrays, phase="trace", timeout=SECONDS, names=names, **given)
+    except WorkerFailed:
+        return {}
+    return reply.arrays
+
+
+def save(model: ir.Model, folder: Path, name: str = "model.onnx") -> Path:
+    """The IR as a file that onnxruntime can load, its weights beside it and streamed."""
+    path = folder / name
+    ir.save(model, path, external_data=f"{name}.data", size_threshold_bytes=4096)
+    return path
+
+
+def run_ir(model: ir.Model, arrays: Mapping[str, Array]) -> list[Array]:
+    """The IR's outputs, computed by onnxruntime without graph optimisations."""
+    with tempfile.TemporaryDirectory(prefix="interlingua-") as folder:
+        path = save(model.clone(), Path(folder))
+        return run(IR_RUNTIME, arrays, {"path": str(path), "format": "onnx"}, phase="run the IR")
+
+
+def trace_ir(model: ir.Model, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Every intermediate value of the IR by name."""
+    with tempfile.TemporaryDirectory(prefix="interlingua-") as folder:
+        path = save(model.clone(), Path(folder))
+        names = [value.name for node in model.graph for value in node.outputs if value.name]
+        return trace(IR_RUNTIME, arrays, {"path": str(path), "format": "onnx"}, names)

@@ -1,0 +1,209 @@
+"""The proof of a conversion: source, IR and target, each in its own framework, on the same seeded inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from safetensors.numpy import save_file
+
+from interlingua.artifact import Source
+from interlingua.codegen.package import Package, ports
+from interlingua.errors import InterlinguaError, RuntimeMissing, VerificationFailed
+from interlingua.ir import metadata
+from interlingua.notes import Notes, Skipped
+from interlingua.plugin import Framework
+from interlingua.report import Proof
+from interlingua.proof import divergence, execute, inputs
+from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, Difference, check_tolerance, compare
+from interlingua.worker import shared
+
+REFERENCE = "reference.safetensors"
+"""The reference's outputs (and a user's own inputs), kept beside the model so that it can be proved again."""
+
+INSENSITIVE = 1e-6
+"""An output that moves by less than this share of its size, when the inputs change, proves nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyOptions:
+    """`run` is whether to verify at all; inputs are a user's `.npz` or seeded random ones."""
+
+    run: bool = True
+    tolerance: float = DEFAULT_TOLERANCE
+    seed: int = inputs.SEED
+    batch: int = inputs.BATCH
+    arrays: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_tolerance(self.tolerance)
+
+    def as_json(self) -> dict[str, Any]:
+        """The form `report.json` holds."""
+        said = dataclasses.asdict(self)
+        return {**said, "arrays": self.arrays.name if self.arrays else None}
+
+
+def prove(
+    source: Source,
+    prepared: ir.Model,
+    package: Package,
+    framework: Framework,
+    folder: Path,
+    native: Mapping[str, Any],
+    options: VerifyOptions,
+    notes: Notes,
+) -> list[Proof]:
+    """Runs everything and compares; `folder` holds the package and its native artifact.
+
+    Raises:
+        VerificationFailed: beyond tolerance; the first diverging layer is named.
+        WorkerFailed: a framework could not run its artifact.
+    """
+    model_ports = ports(tuple(source.model.graph.inputs))
+    arrays = inputs.load(options.arrays, model_ports) if options.arrays else inputs.make(model_ports, seed=options.seed, batch=options.batch)
+    ir_outputs = execute.run_ir(source.model, arrays)
+    proofs: list[Proof] = []
+    reference, reference_name = ir_outputs, "IR in onnxruntime"
+    given = {f"input.{name}": array for name, array in arrays.items()} if options.arrays else {}
+    original = _source_outputs(source, arrays, notes)
+    names = [value.name or f"output {i}" for i, value in enumerate(source.model.graph.outputs)]
+    if original is not None:
+        told = f"source in {source.runtime}"
+        proof = compared("IR in onnxruntime", told, names, original, ir_outputs, options, [source.runtime, execute.IR_RUNTIME])
+        if proof.verdict == "failed":
+            _fail(proof, _source_divergence(source, arrays, options))
+        proofs.append(proof)
+        reference, reference_name = original, told
+    kept = {f"output.{name}": np.ascontiguousarray(array) for name, array in zip(names, reference, strict=True)}
+    save_file({**given, **kept}, folder / REFERENCE)
+    doubt = _insensitive(source.model, arrays, ir_outputs)
+    assert framework.backend is not None
+    for what, arguments in targets(folder, native, [port.identifier for port in package.outputs]):
+        target = execute.run(framework.backend.runtime, _turned_inputs(prepared, package, arrays), arguments, phase=f"run {what}")
+        turned = _turned_back(prepared, target)
+        proof = compared(what, reference_name, names, reference, turned, options, [source.runtime or execute.IR_RUNTIME, framework.backend.runtime])
+        if proof.verdict == "failed":
+            _fail(proof, _target_divergence(prepared, package, framework, arguments, arrays, options))
+        proofs.append(dataclasses.replace(proof, verdict="inconclusive", reason=doubt) if doubt else proof)
+    return proofs
+
+
+def _source_outputs(source: Source, arrays: Mapping[str, Array], notes: Notes) -> list[Array] | None:
+    if not source.runtime:
+        notes.add(Skipped("source", "no runtime can run the original; the target is compared with the IR"))
+        return None
+    try:
+        return execute.run(source.runtime, arrays, source.run, phase="run the source")
+    except RuntimeMissing as missing:
+        notes.add(Skipped("source", f"the original was not run, the target is compared with the IR: {missing}"))
+        return None
+
+
+def targets(folder: Path, native: Mapping[str, Any], outputs: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """What of a package can be run, each with the arguments of its runtime: the native artifact, and model.py."""
+    path = folder / str(native["path"])
+    found = [(f"{native['format']} artifact", {"path": str(path), "format": native["format"], "outputs": list(outputs)})]
+    if (folder / "model.py").is_file():
+        found.append(("model.py", {"path": str(folder), "format": "python", "outputs": list(outputs)}))
+    return found
+
+
+def _turned_inputs(prepared: ir.Model, package: Package, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """The source's inputs in the target's axis order, under the target's names."""
+    turned: dict[str, Array] = {}
+    for value, port, array in zip(prepared.graph.inputs, package.inputs, arrays.values(), strict=True):
+        order = metadata.permutation(value)
+        turned[port.identifier] = np.ascontiguousarray(array.transpose(order)) if order else array
+    return turned
+
+
+def _turned_back(prepared: ir.Model, outputs: Sequence[Array]) -> list[Array]:
+    """The target's outputs in the source's axis order."""
+    turned: list[Array] = []
+    for value, array in zip(prepared.graph.outputs, outputs, strict=True):
+        order = metadata.permutation(value)
+        turned.append(array.transpose(np.argsort(order)) if order else array)
+    return turned
+
+
+def _versions(runtimes: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in runtimes:
+        told = shared(name).versions()
+        found[name] = ", ".join(f"{key} {value}" for key, value in told.items())
+    return found
+
+
+def compared(
+    what: str,
+    reference_name: str,
+    names: Sequence[str],
+    reference: Sequence[Array],
+    other: Sequence[Array],
+    options: VerifyOptions,
+    runtimes: Sequence[str],
+) -> Proof:
+    if len(reference) != len(other):
+        counts = Difference("outputs", float("inf"), float("inf"), False, f"{len(other)} outputs, expected {len(reference)}")
+        return Proof(what, reference_name, "failed", (counts,), _versions(runtimes))
+    rows = tuple(
+        compare(name, left, right, options.tolerance) for name, left, right in zip(names, reference, other, strict=True)
+    )
+    verdict = "proved" if all(row.within for row in rows) else "failed"
+    return Proof(what, reference_name, verdict, rows, _versions(runtimes))
+
+
+def _fail(proof: Proof, where: divergence.Divergence | None) -> None:
+    worst = max(proof.differences, key=lambda row: row.relative)
+    place = f"the first diverging layer, {where}" if where else f"the output {worst.name}"
+    detail = f" ({worst.reason})" if worst.reason else ""
+    raise VerificationFailed(
+        f"Expected {proof.what} to agree with the {proof.reference} within tolerance. "
+        f"Received a relative difference of {worst.relative:.3g}, absolute {worst.absolute:.3g}{detail}.",
+        place=place,
+        hint="Nothing was written; --tolerance sets another bound.",
+    )
+
+
+def _source_divergence(source: Source, arrays: Mapping[str, Array], options: VerifyOptions) -> divergence.Divergence | None:
+    values = execute.trace_ir(source.model, arrays)
+    others = execute.trace(source.runtime, arrays, source.run)
+    return divergence.first(source.model, values, others, options.tolerance, {})
+
+
+def _target_divergence(
+    prepared: ir.Model,
+    package: Package,
+    framework: Framework,
+    arguments: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    options: VerifyOptions,
+) -> divergence.Divergence | None:
+    assert framework.backend is not None
+    turned = _turned_inputs(prepared, package, arrays)
+    named = dict(zip((value.name or "" for value in prepared.graph.inputs), turned.values(), strict=True))
+    try:
+        values = execute.trace_ir(prepared, named)
+        others = execute.trace(framework.backend.runtime, turned, arguments)
+    except InterlinguaError:
+        return None
+    return divergence.first(prepared, values, others, options.tolerance, package.layers)
+
+
+def _insensitive(model: ir.Model, arrays: Mapping[str, Array], outputs: Sequence[Array]) -> str:
+    """Why the proof tells nothing: no output moves when the inputs do; "" where it tells something."""
+    floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
+    if not floats:
+        return ""
+    moved = {name: array[::-1] * 0.5 + 0.25 if name in floats and array.ndim else array for name, array in arrays.items()}
+    moved = {name: np.ascontiguousarray(array, arrays[name].dtype) for name, array in moved.items()}
+    others = execute.run_ir(model, moved)
+    for before, after in zip(outputs, others, strict=True):
+        if before.shape == after.shape and not compare("", before, after, INSENSITIVE).within:
+            return ""
+    return "the outputs hardly depend on the inputs"
