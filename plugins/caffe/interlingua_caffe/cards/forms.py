@@ -1,0 +1,82 @@
+"""The forms of Caffe's fields that several cards share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlingua.adapters import parameter
+from interlingua.cards import REQUIRED, Adapter, Card, Facts, Kind, Parameter, Slot
+from interlingua.cards import card as _card
+from interlingua.errors import Unsupported
+
+X = {"X": "bottom[0]"}
+AB = {"A": "bottom[0]", "B": "bottom[1]"}
+
+
+def layer(record: str, api: str, inputs: Mapping[str, str | Slot], **rest: Any) -> Card:
+    """A card of a layer type."""
+    return _card(record, api, kind=Kind.LAYER, inputs=inputs, **rest)
+
+
+def same_shapes(*names: str) -> Any:
+    """Selects a card where these inputs are computed, all of one shape: Caffe's Eltwise does not broadcast."""
+
+    def when(facts: Facts) -> bool:
+        shapes = [facts.shapes.get(name) for name in names]
+        return not facts.constants.intersection(names) and shapes[0] is not None and all(s == shapes[0] for s in shapes)
+
+    return when
+
+
+def number(name: str) -> Any:
+    """Selects a card where this input is a constant of one element."""
+
+    def when(facts: Facts) -> bool:
+        shape = facts.shapes.get(name)
+        return name in facts.constants and shape is not None and all(size == 1 for size in shape)
+
+    return when
+
+
+def each_channel(data: str, name: str) -> Any:
+    """Selects a card where this input is a constant with a number for each channel of the data."""
+
+    def when(facts: Facts) -> bool:
+        shape, other = facts.shapes.get(data), facts.shapes.get(name)
+        if name not in facts.constants or not shape or len(shape) < 2 or other is None:
+            return False
+        padded = (*(1 for _ in range(len(shape) - len(other))), *other)
+        return len(other) <= len(shape) and padded == (1, shape[1], *(1 for _ in shape[2:]))
+
+    return when
+
+
+def axis(name: str, default: int) -> Parameter:
+    """An axis, counted from the front where the rank is known."""
+
+    def lower(value: Any, facts: Facts) -> Any:
+        shape = next((shape for shape in facts.shapes.values() if shape is not None), None)
+        return value + len(shape) if value < 0 and shape is not None else value
+
+    return parameter(name, default, Adapter("axis", lower, lambda value, facts: value))
+
+
+def listed(name: str) -> Parameter:
+    """A list of numbers; a single one may be read as a plain number."""
+    return parameter(
+        name,
+        REQUIRED,
+        Adapter("listed", lambda value, facts: list(value), lambda value, facts: [value] if isinstance(value, int) else list(value)),
+    )
+
+
+def odd(name: str, default: int) -> Parameter:
+    """A window's size, which must be odd."""
+
+    def lower(value: Any, facts: Facts) -> Any:
+        if value % 2 == 0:
+            raise Unsupported(f"a window of even size {value}")
+        return value
+
+    return parameter(name, default, Adapter("odd", lower, lambda value, facts: value, "odd only"))
