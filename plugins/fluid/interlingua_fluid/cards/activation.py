@@ -8,14 +8,15 @@ from interlingua_fluid.cards.forms import operator
 
 def _plain(record: str, name: str, slot: str = "X") -> tuple[Card, Card]:
     """A function without parameters, and the operator of the same name."""
-    output = "output" if slot == "input" else "Y"
     return (
         card(record, f"paddle.fluid.layers.{name}", inputs={slot: "x"}, ignored=("name",)),
-        operator(record, name, inputs={slot: "X"}, outputs={output: "Out"}),
+        operator(
+            record,
+            name,
+            inputs={slot: "X"},
+        ),
     )
 
-
-_OUT = {"output": "Out"}
 
 CARDS = (
     *_plain("Relu", "relu"),
@@ -28,9 +29,9 @@ CARDS = (
         alpha=same("alpha", 0.02),
         ignored=("name",),
     ),
-    operator("LeakyRelu", "leaky_relu", inputs={"X": "X"}, outputs={"Y": "Out"}, alpha=same("alpha", 0.02)),
+    operator("LeakyRelu", "leaky_relu", inputs={"X": "X"}, alpha=same("alpha", 0.02)),
     card("Elu", "paddle.fluid.layers.elu", inputs={"X": "x"}, alpha=same("alpha", 1.0), ignored=("name",)),
-    operator("Elu", "elu", inputs={"X": "X"}, outputs={"Y": "Out"}, alpha=same("alpha", 1.0)),
+    operator("Elu", "elu", inputs={"X": "X"}, alpha=same("alpha", 1.0)),
     card(
         "PRelu",
         "paddle.fluid.layers.prelu",
@@ -39,7 +40,7 @@ CARDS = (
         ignored=("name", "mode"),
         traits={"slope": "`mode` says how many: all, channel, element"},
     ),
-    operator("PRelu", "prelu", inputs={"X": "X"}, weights={"slope": "Alpha"}, outputs={"Y": "Out"}, ignored=("mode",)),
+    operator("PRelu", "prelu", inputs={"X": "X"}, weights={"slope": "Alpha"}, ignored=("mode",)),
     card(
         "PRelu",
         "paddle.fluid.dygraph.PRelu",
@@ -56,9 +57,7 @@ CARDS = (
         axis=same("axis", -1),
         ignored=("use_cudnn", "name"),
     ),
-    operator(
-        "Softmax", "softmax", inputs={"input": "X"}, outputs=_OUT, axis=same("axis", -1), ignored=("data_format",)
-    ),
+    operator("Softmax", "softmax", inputs={"input": "X"}, axis=same("axis", -1), ignored=("data_format",)),
     card(
         "Clip",
         "paddle.fluid.layers.relu6",
@@ -77,9 +76,7 @@ CARDS = (
         ignored=("name",),
         limits=("both bounds are wanted",),
     ),
-    operator(
-        "Clip", "clip", inputs={"input": "X"}, outputs=_OUT, min=same("min"), max=same("max"), ignored=("Min", "Max")
-    ),
-    operator("Clip", "relu6", inputs={"input": "X"}, outputs=_OUT, implied={"min": 0.0}, max=same("threshold", 6.0)),
-    operator("Clip", "brelu", inputs={"input": "X"}, outputs=_OUT, min=same("t_min", 0.0), max=same("t_max", 24.0)),
+    operator("Clip", "clip", inputs={"input": "X"}, min=same("min"), max=same("max")),
+    operator("Clip", "relu6", inputs={"input": "X"}, implied={"min": 0.0}, max=same("threshold", 6.0)),
+    operator("Clip", "brelu", inputs={"input": "X"}, min=same("t_min", 0.0), max=same("t_max", 24.0)),
 )

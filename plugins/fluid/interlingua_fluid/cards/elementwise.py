@@ -7,7 +7,7 @@ from interlingua_fluid.cards.forms import operator
 _BROADCAST = "numpy's broadcasting; another axis says where y's first axis stands in x"
 
 
-def _binary(record: str, name: str, left: str = "A", right: str = "B", output: str = "C") -> tuple[Card, Card]:
+def _binary(record: str, name: str, left: str = "A", right: str = "B") -> tuple[Card, Card]:
     return (
         card(
             record,
@@ -17,14 +17,18 @@ def _binary(record: str, name: str, left: str = "A", right: str = "B", output: s
             ignored=("act", "name"),
             traits={"axis −1": _BROADCAST},
         ),
-        operator(record, name, inputs={left: "X", right: "Y"}, outputs={output: "Out"}, fixed={"axis": Fixed(-1, -1)}),
+        operator(record, name, inputs={left: "X", right: "Y"}, fixed={"axis": Fixed(-1, -1)}),
     )
 
 
 def _unary(record: str, name: str) -> tuple[Card, Card]:
     return (
         card(record, f"paddle.fluid.layers.{name}", inputs={"X": "x"}, ignored=("name",)),
-        operator(record, name, inputs={"X": "X"}, outputs={"Y": "Out"}),
+        operator(
+            record,
+            name,
+            inputs={"X": "X"},
+        ),
     )
 
 
@@ -33,7 +37,7 @@ CARDS = (
     *_binary("Sub", "elementwise_sub"),
     *_binary("Mul", "elementwise_mul"),
     *_binary("Div", "elementwise_div"),
-    *_binary("Pow", "elementwise_pow", "X", "Y", "Z"),
+    *_binary("Pow", "elementwise_pow", "X", "Y"),
     *_unary("Sqrt", "sqrt"),
     *_unary("Exp", "exp"),
     *_unary("Log", "log"),

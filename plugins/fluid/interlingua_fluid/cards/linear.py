@@ -45,7 +45,6 @@ CARDS = (
         "mul",
         inputs={"A": "X"},
         weights={"B": Slot("Y", "I O")},
-        outputs={"Y": "Out"},
         fixed={"x_num_col_dims": Fixed(1, 1), "y_num_col_dims": Fixed(1, 1)},
         remark="Both inputs are flattened to matrices, x from x_num_col_dims on.",
     ),
@@ -54,7 +53,6 @@ CARDS = (
         "fc",
         inputs={"A": "Input"},
         weights={"B": Slot("W", "I O"), "C": Slot("Bias")},
-        outputs={"Y": "Out"},
         fixed={
             "in_num_col_dims": Fixed(1, 1),
             "activation_type": Fixed("", ""),
@@ -74,7 +72,6 @@ CARDS = (
         "MatMul",
         "matmul",
         inputs={"A": "X", "B": "Y"},
-        outputs={"Y": "Out"},
         fixed={
             "transpose_X": Fixed(False, False),
             "transpose_Y": Fixed(False, False),

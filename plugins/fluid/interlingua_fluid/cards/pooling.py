@@ -80,7 +80,7 @@ def _operators(rank: int) -> list[Card]:
     api, found = f"pool{rank}d", []
     orders = layouts("NCHW", "NHWC", "X") if rank == 2 else layouts("NCDHW", "NDHWC", "X")
     for order, slot in orders:
-        common: dict[str, Any] = {"ranks": (rank,), "inputs": {"X": slot}, "outputs": {"Y": "Out"}}
+        common: dict[str, Any] = {"ranks": (rank,), "inputs": {"X": slot}}
         for word, padding in _WORDS.items():
             for record, kind in (("MaxPool", "max"), ("AveragePool", "avg")):
                 more: dict[str, Any] = {"count_include_pad": flip("exclusive", True)} if kind == "avg" else {}

@@ -42,27 +42,27 @@ _TOLD = parameter("axes", None, Adapter("told_by_pads", lambda value, facts: Non
 _MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge"}
 
 
-def _pair(record: str, api: str, op: str, inputs: tuple[str, str, str], **more: Any) -> tuple[Card, ...]:
+def _pair(record: str, api: str, op: str, inputs: tuple[str, str], **more: Any) -> tuple[Card, ...]:
     """The function and the operator, with and without the output of the old shape, that share their parameters."""
-    name, argument, output = inputs
+    name, argument = inputs
     parameters, ignored = more.pop("parameters"), more.pop("ignored", ())
     serial = more.pop("serial", parameters)
     return (
         card(record, f"paddle.fluid.layers.{api}", inputs={name: argument}, **parameters, ignored=("name", *ignored)),
         *(
-            operator(record, spelled, inputs={name: "X"}, outputs={output: "Out"}, **serial, ignored=("data_format",))
+            operator(record, spelled, inputs={name: "X"}, **serial, ignored=("data_format",))
             for spelled in (op, f"{op}2")
         ),
     )
 
 
 CARDS = (
-    *_pair("Flatten", "flatten", "flatten", ("input", "x", "output"), parameters={"axis": same("axis", 1)}),
+    *_pair("Flatten", "flatten", "flatten", ("input", "x"), parameters={"axis": same("axis", 1)}),
     *_pair(
         "Reshape",
         "reshape",
         "reshape",
-        ("data", "x", "reshaped"),
+        ("data", "x"),
         parameters={"shape": listed("shape", positional=True)},
         ignored=("actual_shape", "act", "inplace"),
     ),
@@ -70,7 +70,7 @@ CARDS = (
         "Transpose",
         "transpose",
         "transpose",
-        ("data", "x", "transposed"),
+        ("data", "x"),
         parameters={"perm": listed("perm", positional=True)},
         serial={"perm": listed("axis")},
     ),
@@ -78,18 +78,18 @@ CARDS = (
         "Squeeze",
         "squeeze",
         "squeeze",
-        ("data", "input", "squeezed"),
+        ("data", "input"),
         parameters={"axes": non_empty("axes", positional=True)},
     ),
     *_pair(
         "Unsqueeze",
         "unsqueeze",
         "unsqueeze",
-        ("data", "input", "expanded"),
+        ("data", "input"),
         parameters={"axes": listed("axes", positional=True)},
     ),
     card("Concat", "paddle.fluid.layers.concat", inputs={"inputs": "input"}, axis=same("axis", 0), ignored=("name",)),
-    operator("Concat", "concat", inputs={"inputs": "X"}, outputs={"concat_result": "Out"}, axis=same("axis", 0)),
+    operator("Concat", "concat", inputs={"inputs": "X"}, axis=same("axis", 0)),
     card(
         "Pad",
         "paddle.fluid.layers.pad",
@@ -116,7 +116,6 @@ CARDS = (
         "Pad",
         "pad",
         inputs={"data": "X"},
-        outputs={"output": "Out"},
         pads=pairs("paddings"),
         constant_value=same("pad_value", 0.0),
     ),
@@ -125,7 +124,6 @@ CARDS = (
             "Pad",
             "pad2d",
             inputs={"data": "X"},
-            outputs={"output": "Out"},
             pads=parameter("paddings", [0, 0, 0, 0], _IMAGE),
             implied={"axes": axes},
             mode=choice("mode", "constant", **_MODES),

@@ -18,10 +18,8 @@ _PADDLE_2 = 2_000_000
 def recognise(path: Path) -> Artifact | None:
     """The inference model at `path`: its folder, its program file, its weights file or its prefix.
 
-    Programs that Paddle 2 and later wrote as `.pdmodel` are left to Paddle's own plugin.
-
     Raises:
-        InvalidSource: weights without a program, or a program of another kind under Fluid's name.
+        InvalidSource: weights without a program, a program of another kind under Fluid's name, or of Paddle 2.
     """
     graph = _graph(path)
     if graph is None:
@@ -34,8 +32,12 @@ def recognise(path: Path) -> Artifact | None:
             "Expected a Fluid program. Received a protocol-buffer message of another kind.", place=str(graph)
         )
     program = read_program(graph)
-    if graph.name != GRAPH and program.version >= _PADDLE_2:
-        return None
+    if program.version >= _PADDLE_2:
+        raise InvalidSource(
+            f"Expected a program of Fluid 1.x. Received one that Paddle {_spelled(program.version)} wrote.",
+            place=str(graph),
+            hint="Load it with Paddle and save it again with paddle.jit.save, which Paddle 3 writes as `.json`.",
+        )
     weights, combined = _weights(graph, program)
     saved = program.saved()
     files = {"graph": graph} | ({"weights": weights} if weights else {})
@@ -177,6 +179,10 @@ def _is_stream(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(21)
     return len(head) == 21 and head[:16] == bytes(16) and head[20] == 8
+
+
+def _spelled(version: int) -> str:
+    return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
 
 
 def _shortened(names: list[str]) -> str:
