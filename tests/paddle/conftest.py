@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
-
 from interlingua.worker import Worker
+from safetensors.numpy import save_file
 
 RUNTIME = Path(__file__).parents[2] / "plugins/paddle/interlingua_paddle/runtime.py"
 LENET = Path(__file__).parent / "lenet"
@@ -40,8 +39,6 @@ def lenet(paddle_worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Pa
     weights = {name: random.normal(0, 0.2, shape).astype(np.float32) for name, shape in SHAPES.items()}
     save_file(weights, folder / "weights.safetensors")
     ports = [{"name": "x", "shape": [None, 1, 28, 28], "dtype": "float32"}]
-    reply = paddle_worker.call(
-        "materialise", phase="saving", folder=str(folder), native="paddle", inputs=ports
-    )
+    reply = paddle_worker.call("materialise", phase="saving", folder=str(folder), native="paddle", inputs=ports)
     assert reply.value == {"path": "model.json", "files": ["model.json", "model.pdiparams"], "transposes": 0}
     return folder

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from interlingua.errors import InvalidSource
 from interlingua_paddle.frontend import pir
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from interlingua.errors import InvalidSource
 
 NEWEST = 4
@@ -103,9 +102,7 @@ def load(path: Path) -> Program:
     """
     size = path.stat().st_size
     if size > _LARGEST:
-        raise InvalidSource(
-            f"Expected a program of at most {_LARGEST} bytes. Received {size} bytes.", place=str(path)
-        )
+        raise InvalidSource(f"Expected a program of at most {_LARGEST} bytes. Received {size} bytes.", place=str(path))
     try:
         document = json.loads(path.read_bytes())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
@@ -244,7 +241,9 @@ def _check_numbers(program: Program, place: str) -> None:
             make(value, where)
     for name, number in program.outputs.items():
         if number not in known:
-            raise InvalidSource(f"Expected a value that an operator makes. Received {number}.", place=f"{place}, {name}")
+            raise InvalidSource(
+                f"Expected a value that an operator makes. Received {number}.", place=f"{place}, {name}"
+            )
     names = [parameter.name for parameter in program.parameters]
     if len(set(names)) != len(names):
         raise InvalidSource("Expected each parameter's name once. Received one twice.", place=place)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from interlingua.artifact import Artifact
 from interlingua.errors import InvalidSource, UntrustedSource
+
 from interlingua_paddle.frontend import pir
 
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")

@@ -1,0 +1,1 @@
+"""What Paddle calls the canonical ops: its Python API, and in `program` the operators of saved programs."""

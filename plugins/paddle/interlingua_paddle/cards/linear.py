@@ -1,0 +1,59 @@
+"""Dense layers and matrix products."""
+
+from interlingua.adapters import same
+from interlingua.cards import Facts, Fixed, Kind, Slot, card
+from interlingua_paddle.adapters import told_otherwise
+from interlingua_paddle.cards.convolution import BIAS
+
+_TURNED = told_otherwise("the weight is kept as in and out")
+
+
+def _owns_its_weights(facts: Facts) -> bool:
+    bias = facts.shapes.get("C")
+    return "B" in facts.constants and (bias is None or ("C" in facts.constants and len(bias) == 1))
+
+
+CARDS = (
+    card(
+        "Gemm",
+        "paddle.nn.Linear",
+        kind=Kind.LAYER,
+        when=_owns_its_weights,
+        inputs={"A": "x"},
+        weights={"B": Slot("weight", "I O"), "C": Slot("bias")},
+        in_features=same("in_features", positional=True),
+        out_features=same("out_features", positional=True),
+        transB=_TURNED,
+        has_bias=BIAS,
+        ignored=("weight_attr", "name"),
+        traits={"bias": "on by default"},
+    ),
+    card(
+        "Gemm",
+        "paddle.nn.functional.linear",
+        write=False,
+        inputs={"A": "x", "B": Slot("weight", "I O"), "C": Slot("bias", default=None)},
+        ignored=("name",),
+        traits={"bias": "off by default"},
+    ),
+    card(
+        "Gemm",
+        "paddle.addmm",
+        write=False,
+        inputs={"C": "input", "A": "x", "B": Slot("y", "I O")},
+        alpha=same("alpha", 1.0),
+        beta=same("beta", 1.0),
+        ignored=("name",),
+    ),
+    card(
+        "MatMul",
+        "paddle.matmul",
+        kind=Kind.OPERATOR,
+        operator="@",
+        inputs={"A": "x", "B": "y"},
+        fixed={"transpose_x": Fixed(False, False), "transpose_y": Fixed(False, False)},
+        ignored=("name", "out"),
+    ),
+    card("MatMul", "paddle.bmm", write=False, inputs={"A": "x", "B": "y"}, ignored=("name", "out")),
+    card("MatMul", "paddle.mm", write=False, inputs={"A": "input", "B": "mat2"}, ignored=("name",)),
+)

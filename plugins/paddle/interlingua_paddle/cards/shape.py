@@ -1,0 +1,81 @@
+"""Shapes: reshaping, moving and joining axes, padding."""
+
+from interlingua.adapters import axes, choice, parameter, same
+from interlingua.cards import REQUIRED, Fixed, Kind, card
+from interlingua_paddle.adapters import NEW_AXES, PADS, told_otherwise
+
+_NAME = ("name",)
+
+CARDS = (
+    card(
+        "Flatten",
+        "paddle.flatten",
+        inputs={"input": "x"},
+        axis=same("start_axis", 0, positional=True),
+        when=lambda facts: facts["axis"] == 1,
+        fixed={"stop_axis": Fixed(-1, -1)},
+        ignored=_NAME,
+        limits=("the first axis alone stays",),
+    ),
+    card(
+        "Flatten",
+        "paddle.nn.Flatten",
+        kind=Kind.LAYER,
+        write=False,
+        inputs={"input": "x"},
+        axis=same("start_axis", 1),
+        fixed={"stop_axis": Fixed(-1, -1)},
+    ),
+    card(
+        "Reshape",
+        "paddle.reshape",
+        inputs={"data": "x"},
+        shape=same("shape", positional=True),
+        aliases=("paddle.Tensor.reshape",),
+        ignored=_NAME,
+        traits={"zero in the shape": "the input's axis"},
+    ),
+    card(
+        "Transpose",
+        "paddle.transpose",
+        inputs={"data": "x"},
+        perm=same("perm", positional=True),
+        aliases=("paddle.Tensor.transpose",),
+        ignored=_NAME,
+    ),
+    card(
+        "Concat",
+        "paddle.concat",
+        inputs={"inputs": "x"},
+        axis=same("axis", 0),
+        aliases=("paddle.cat",),
+        ignored=("name", "out"),
+    ),
+    card(
+        "Squeeze",
+        "paddle.squeeze",
+        inputs={"data": "x"},
+        axes=axes("axis", None, positional=True),
+        ignored=_NAME,
+        traits={"an axis not of size 1": "stays"},
+    ),
+    card(
+        "Unsqueeze",
+        "paddle.unsqueeze",
+        inputs={"data": "x"},
+        axes=parameter("axis", REQUIRED, NEW_AXES, positional=True),
+        ignored=_NAME,
+    ),
+    card(
+        "Pad",
+        "paddle.nn.functional.pad",
+        inputs={"data": "x"},
+        pads=parameter("pad", REQUIRED, PADS, positional=True),
+        axes=told_otherwise("the length of the pads"),
+        mode=choice("mode", "constant", constant="constant", reflect="reflect", edge="replicate", wrap="circular"),
+        constant_value=same("value", 0.0),
+        fixed={"pad_from_left_axis": Fixed(True, True)},
+        ignored=("name", "data_format"),
+        limits=("the batch and channel axes only by a constant",),
+    ),
+)

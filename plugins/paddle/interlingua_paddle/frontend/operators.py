@@ -1,0 +1,320 @@
+"""Each operator of a program as IR: through its card, or by a function where a card cannot say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from interlingua import cards
+from interlingua.adapters import same_pads
+from interlingua.cards import Card, Facts
+from interlingua.errors import Unsupported
+from interlingua.ir import metadata
+from interlingua.ir.build import read_call
+from interlingua.notes import Changed
+from interlingua.records import record
+
+from interlingua_paddle.cards.program import Operation
+from interlingua_paddle.frontend.pir import Operator
+from interlingua_paddle.frontend.reading import Reading, filled
+
+Reader = Callable[[Reading, Operator], "ir.Value | None"]
+_READERS: dict[str, Reader] = {}
+
+
+def _reads(*names: str) -> Callable[[Reader], Reader]:
+    def keep(function: Reader) -> Reader:
+        _READERS.update(dict.fromkeys(names, function))
+        return function
+
+    return keep
+
+
+def read_operator(reading: Reading, operator: Operator) -> None:
+    """Adds the operator to the graph; one that no card knows travels on as an opaque node of domain `paddle`.
+
+    Raises:
+        Unsupported: its card cannot read it, or it holds blocks of its own (control flow).
+    """
+    function = _READERS.get(operator.name)
+    if operator.regions:
+        raise Unsupported("control flow is not read yet")
+    if function is not None:
+        tensor = function(reading, operator)
+    elif any(row.read for row in cards.by_api("paddle").get(operator.name, ())):
+        tensor = by_card(reading, operator)
+    else:
+        tensor = _opaque(reading, operator)
+    if tensor is not None:
+        reading.keep(operator.outputs[0], tensor)
+
+
+def by_card(reading: Reading, operator: Operator, **instead: ir.Value) -> ir.Value:
+    """The operator's first result, read through its card; `instead` gives weights that the program leaves out."""
+    arguments = dict(operator.attributes)
+    operands = dict(zip(_operands(operator.name), operator.inputs, strict=False))
+    given = {name: number for name, number in operands.items() if number}
+    for name, number in given.items():
+        array = reading.array(number)
+        if array is not None:
+            arguments[name] = _number(array)
+    _say_padding(reading, operator, arguments, given)
+    card = cards.find_to_read("paddle", operator.name, arguments)
+    described = record(card.record)
+    inputs: dict[str, list[ir.Value]] = {}
+    for name, slot in card.inputs.items():
+        if slot.name in given:
+            members = reading.members(given[slot.name])
+            variadic = described.input(name).variadic
+            inputs[name] = [reading.tensor(number) for number in (members if variadic else members[:1])]
+            arguments.pop(slot.name, None)
+    weights = dict(instead)
+    for slot in card.weights.values():
+        if slot.name in given:
+            weights[slot.name] = reading.tensor(given[slot.name])
+            arguments.pop(slot.name, None)
+    _refuse_computed(card, given.keys() - {s.name for s in (*card.inputs.values(), *card.weights.values())}, arguments)
+    layer = reading.layer(operator)
+    return read_call(reading.builder, card, arguments, inputs, weights, layer=layer, rank=reading.rank(operator))
+
+
+def _say_padding(
+    reading: Reading, operator: Operator, arguments: dict[str, Any], operands: Mapping[str, int]
+) -> None:
+    """Puts what a padding's word stands for in the place of its numbers.
+
+    With SAME, Paddle takes every dilation for 1, whatever was written.
+    """
+    word = arguments.pop("padding_algorithm", "EXPLICIT")
+    if word == "EXPLICIT":
+        return
+    rank = reading.rank(operator)
+    arguments["paddings"] = word
+    if word != "SAME":
+        return
+    if any(dilation != 1 for dilation in arguments.get("dilations", ())):
+        reading.notes.add(Changed(reading.layer(operator), "Paddle ignores the dilation where the padding is SAME"))
+        arguments["dilations"] = [1] * rank
+    source = reading.described[operator.inputs[0]].shape or ()
+    sizes = source if str(arguments["data_format"]).startswith("NC") else (source[0], source[-1], *source[1:-1])
+    kernel = arguments.get("kernel_size")
+    if kernel is None:
+        kernel = (reading.described[operands["filter"]].shape or ())[2:]
+    facts = Facts("Conv", {"kernel_shape": list(kernel), "strides": arguments["strides"]}, rank, {"X": sizes})
+    pads = same_pads(facts)
+    if pads is not None:
+        arguments["paddings"] = [number for axis in range(rank) for number in (pads[axis], pads[axis + rank])]
+    elif "transpose" in operator.name:
+        raise Unsupported("padding SAME of a transposed convolution whose input's size is not known")
+
+
+def _operands(name: str) -> tuple[str, ...]:
+    """The operands' names in the file's order; those of an API are its tensor parameters."""
+    card = cards.by_api("paddle")[name][0]
+    if isinstance(card, Operation):
+        return card.operands
+    return tuple(slot.name for slot in card.inputs.values())
+
+
+def _number(array: Any) -> Any:
+    """A constant as an argument: a plain number, or a list of them."""
+    return array.item() if array.size == 1 and array.ndim == 0 else array.tolist()
+
+
+def _refuse_computed(card: Card, operands: Any, arguments: Any) -> None:
+    computed = sorted(name for name in operands if name not in arguments and name not in card.ignored)
+    if computed:
+        raise Unsupported(f"{card.api} takes {', '.join(computed)} from a computation; only a constant can be read")
+
+
+def _opaque(reading: Reading, operator: Operator) -> ir.Value:
+    inputs = [reading.tensor(member) for number in operator.inputs if number for member in reading.members(number)]
+    attributes = {key: value for key, value in operator.attributes.items() if isinstance(value, int | float | str | list)}
+    first = reading.builder.node(
+        operator.name,
+        inputs,
+        {key: value for key, value in attributes.items() if value != []},
+        layer=reading.layer(operator),
+        outputs=len(operator.outputs),
+        domain="paddle",
+    )
+    node = first.producer()
+    assert node is not None
+    for value, tensor in zip(operator.outputs, node.outputs, strict=True):
+        if value.dtype:
+            reading.keep(value, tensor)
+    return first
+
+
+@_reads("pd_op.full")
+def _full(reading: Reading, operator: Operator) -> None:
+    given = operator.attributes
+    array = filled(given["shape"], given["value"], given["dtype"])
+    reading.keep_array(operator.outputs[0].number, array.reshape(()) if array.shape == (1,) else array)
+
+
+@_reads("pd_op.full_int_array")
+def _full_int_array(reading: Reading, operator: Operator) -> None:
+    reading.keep_array(operator.outputs[0].number, np.asarray(operator.attributes["value"], np.int64))
+
+
+@_reads("pd_op.assign_value_", "pd_op.assign_value")
+def _assign_value(reading: Reading, operator: Operator) -> None:
+    given = operator.attributes
+    array = np.asarray(given["values"], np.dtype(given["dtype"])).reshape(given["shape"])
+    reading.keep_array(operator.outputs[0].number, array)
+
+
+@_reads("pd_op.full_batch_size_like")
+def _full_like(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces a tensor of one number, as large as another, by `0 · x + number` of that other."""
+    source = reading.tensor(operator.inputs[0])
+    if list(operator.outputs[0].shape or ()) != list(reading.described[operator.inputs[0]].shape or (None,)):
+        raise Unsupported("a constant whose batch axis follows an input of another shape")
+    dtype = np.dtype(operator.attributes["dtype"])
+    zero = reading.builder.constant(f"{operator.label}.zero", np.zeros((), dtype))
+    value = reading.builder.constant(f"{operator.label}.value", np.asarray(operator.attributes["value"], dtype))
+    nothing = reading.builder.node("Mul", [source, zero], layer=operator.label)
+    nothing.shape, nothing.type = source.shape, source.type
+    return reading.builder.node("Add", [nothing, value], layer=operator.label)
+
+
+@_reads("builtin.combine")
+def _combine(reading: Reading, operator: Operator) -> None:
+    reading.keep_group(operator.outputs[0].number, operator.inputs)
+
+
+@_reads("pd_op.assign", "pd_op.share_data_", "pd_op.print")
+def _same(reading: Reading, operator: Operator) -> ir.Value:
+    return reading.tensor(operator.inputs[0])
+
+
+@_reads("pd_op.scale")
+def _scale(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces `scale(x, s, bias)` by `x · s + bias`, or `(x + bias) · s`, without what does nothing."""
+    factor, offset = reading.array(operator.inputs[1]), operator.attributes["bias"]
+    dtype = np.dtype(operator.outputs[0].dtype)
+    result = reading.tensor(operator.inputs[0])
+    steps: list[tuple[str, ir.Value]] = []
+    if offset:
+        steps.append(("Add", reading.builder.constant(f"{operator.label}.offset", np.asarray(offset, dtype))))
+    if factor is None:
+        steps.append(("Mul", reading.tensor(operator.inputs[1])))
+    elif factor.item() != 1:
+        steps.append(("Mul", reading.builder.constant(f"{operator.label}.factor", factor.astype(dtype).reshape(()))))
+    if operator.attributes["bias_after_scale"]:
+        steps.reverse()
+    for op, constant in steps:
+        shape, dtype_of_source = result.shape, result.type
+        result = reading.builder.node(op, [result, constant], layer=operator.label)
+        result.shape, result.type = shape, dtype_of_source
+    return result
+
+
+@_reads("pd_op.pow")
+def _power(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces `pow(x, number)` by `x ^ number`."""
+    dtype = np.dtype(operator.outputs[0].dtype)
+    exponent = reading.builder.constant(f"{operator.label}.exponent", np.asarray(operator.attributes["y"], dtype))
+    return reading.builder.node("Pow", [reading.tensor(operator.inputs[0]), exponent], layer=operator.label)
+
+
+@_reads("pd_op.square")
+def _square(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces `square(x)` by `x · x`."""
+    return reading.builder.node("Mul", [reading.tensor(operator.inputs[0])] * 2, layer=operator.label)
+
+
+@_reads("pd_op.rsqrt")
+def _reciprocal_root(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces `rsqrt(x)` by `1 / √x`."""
+    source = reading.tensor(operator.inputs[0])
+    root = reading.builder.node("Sqrt", [source], layer=operator.label)
+    root.shape, root.type = source.shape, source.type
+    one = reading.builder.constant(f"{operator.label}.one", np.ones((), np.dtype(operator.outputs[0].dtype)))
+    return reading.builder.node("Div", [one, root], layer=operator.label)
+
+
+@_reads("pd_op.dropout")
+def _dropout(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces a dropout that scales at inference (`downscale_in_infer`) by `x · (1 − p)`; the other is kept."""
+    if operator.attributes["mode"] != "downgrade_in_infer":
+        return by_card(reading, operator)
+    share = reading.array(operator.inputs[2])
+    if share is None:
+        raise Unsupported("a dropout whose share is computed")
+    kept = np.asarray(1 - share.item(), np.dtype(operator.outputs[0].dtype))
+    factor = reading.builder.constant(f"{operator.label}.kept", kept)
+    return reading.builder.node("Mul", [reading.tensor(operator.inputs[0]), factor], layer=operator.label)
+
+
+@_reads("pd_op.batch_norm_", "pd_op.batch_norm")
+def _batch_norm(reading: Reading, operator: Operator) -> ir.Value:
+    """Gives a batch normalization without scale or bias a scale of ones and a bias of zeros."""
+    instead: dict[str, ir.Value] = {}
+    for name, position, value in (("scale", 3, 1.0), ("bias", 4, 0.0)):
+        if not operator.inputs[position]:
+            mean = reading.described[operator.inputs[1]]
+            array = filled([size or 0 for size in mean.shape or ()], value, mean.dtype)
+            instead[name] = reading.builder.constant(f"{reading.layer(operator)}.{name}", array)
+    return by_card(reading, operator, **instead)
+
+
+@_reads("pd_op.flatten")
+def _flatten(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces a flattening that keeps more axes than the first by a Reshape."""
+    try:
+        return by_card(reading, operator)
+    except Unsupported:
+        shape = reading.described[operator.inputs[0]].shape or ()
+        start, stop = (operator.attributes[name] % len(shape) for name in ("start_axis", "stop_axis"))
+        target = np.asarray([*(0 for _ in shape[:start]), -1, *(0 for _ in shape[stop + 1 :])], np.int64)
+        if stop + 1 < len(shape):
+            result = operator.outputs[0].shape or ()
+            if sum(size is None for size in result) > 1:
+                raise
+            target = np.asarray([-1 if size is None else size for size in result], np.int64)
+        constant = reading.builder.constant(f"{operator.label}.shape", target)
+        return reading.builder.node("Reshape", [reading.tensor(operator.inputs[0]), constant], layer=operator.label)
+
+
+@_reads("pd_op.matmul")
+def _matmul(reading: Reading, operator: Operator) -> ir.Value:
+    """Puts a Transpose before a product that takes an operand transposed."""
+    attributes = dict(operator.attributes)
+    operands = []
+    for number, side in zip(operator.inputs, ("transpose_x", "transpose_y"), strict=True):
+        tensor = reading.tensor(number)
+        rank = len(reading.described[number].shape or ())
+        if attributes[side] and rank >= 2:
+            tensor = reading.builder.transpose(
+                tensor, (*range(rank - 2), rank - 1, rank - 2), layer=f"{operator.label}.{side}"
+            )
+            node = tensor.producer()
+            assert node is not None
+            metadata.set_own(node)
+        operands.append(tensor)
+    return reading.builder.node("MatMul", operands, layer=reading.layer(operator))
+
+
+@_reads("pd_op.transpose")
+def _transpose(reading: Reading, operator: Operator) -> ir.Value:
+    tensor = by_card(reading, operator)
+    node = tensor.producer()
+    assert node is not None
+    metadata.set_own(node)
+    return tensor
+
+
+@_reads("pd_op.cast")
+def _cast(reading: Reading, operator: Operator) -> ir.Value | None:
+    """Casts a constant at once."""
+    name = operator.attributes["dtype"]
+    array = reading.array(operator.inputs[0])
+    if array is not None:
+        reading.keep_array(operator.outputs[0].number, array.astype(np.dtype(name)))
+        return None
+    target = ir.DataType.from_numpy(np.dtype(name))
+    return reading.builder.node("Cast", [reading.tensor(operator.inputs[0])], {"to": int(target)}, layer=operator.label)

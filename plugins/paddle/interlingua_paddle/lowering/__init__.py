@@ -1,0 +1,5 @@
+"""What cards cannot say: one function an op, by family."""
+
+from interlingua.codegen.dialect import Lowerings
+
+lowers = Lowerings()
