@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from interlingua import environments, plugin
-from interlingua.cli import env
 from interlingua.cli.doctor import doctor
+from interlingua.cli.env import app
 from interlingua.errors import OutputError, PluginError, RuntimeMissing, UsageError
 from interlingua.plugin import Framework, Runtime
 from interlingua.worker import Worker, interpreter
@@ -104,33 +104,33 @@ def test_an_explicit_interpreter_of_the_wrong_version_is_refused(tmp_path: Path)
 @pytest.mark.parametrize("wanted", ["python3.5", "3.5", "3.5.9", ">=3.5,<3.6", "==3.5.*"])
 def test_names_versions_and_specifiers_find_an_interpreter_on_the_path(only_these: Path, wanted: str) -> None:
     found = says_version(only_these / "python3.5", "3.5.9")
-    assert environments.find_python(wanted) == found
+    assert interpreter.find_python(wanted) == found
 
 
 def test_a_name_on_the_path_that_lies_or_fails_is_passed_over(only_these: Path) -> None:
     says_version(only_these / "python3.5", "3.9.1")
     script(only_these / "python3", "echo no such version >&2; exit 127")
     with pytest.raises(RuntimeMissing, match=r"Found none on PATH, by uv or by pyenv") as caught:
-        environments.find_python("python3.5")
+        interpreter.find_python("python3.5")
     assert caught.value.hint == "Install one: uv python install 3.5, or: pyenv install 3.5"
 
 
 def test_uv_is_asked(only_these: Path, tmp_path: Path) -> None:
     found = says_version(tmp_path / "elsewhere" / "python", "3.5.2")
     script(only_these / "uv", f'[ "$1 $2 $3" = "python find ==3.5.*" ] && echo {found}')
-    assert environments.find_python("3.5") == found
+    assert interpreter.find_python("3.5") == found
 
 
 def test_pyenv_is_asked(only_these: Path, tmp_path: Path) -> None:
     found = says_version(tmp_path / "versions" / "3.5.2" / "bin" / "python", "3.5.2")
     versions = '"versions --bare") echo 2.7.18; echo pypy3.5; echo 3.5.2;;'
     script(only_these / "pyenv", f'case "$*" in {versions} "prefix 3.5.2") echo {found.parent.parent};; esac')
-    assert environments.find_python("3.5") == found
+    assert interpreter.find_python("3.5") == found
 
 
 def test_what_is_no_version_is_told() -> None:
     with pytest.raises(UsageError, match="Expected a path, a name"):
-        environments.find_python("gibberish")
+        interpreter.find_python("gibberish")
 
 
 def test_the_script_is_found_without_importing_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_doctor_says_all_and_its_exit_code_tells(
 
 def test_an_environment_is_created_used_listed_and_removed(root: Path, declared: None) -> None:
     runner = CliRunner()
-    made = runner.invoke(env.app, ["create", "faulty"])
+    made = runner.invoke(app, ["create", "faulty"])
     assert made.exit_code == 0, made.output
     python = root / "faulty" / "bin" / "python"
     assert environments.interpreter_for(HERE) == python
@@ -225,11 +225,11 @@ def test_an_environment_is_created_used_listed_and_removed(root: Path, declared:
     assert (root / "faulty" / "precious").stat().st_size == left
     assert environments.interpreter_for(HERE) == python
 
-    listed = json.loads(runner.invoke(env.app, ["list", "--json"]).output)
+    listed = json.loads(runner.invoke(app, ["list", "--json"]).output)
     assert [(entry["name"], entry["path"], entry["whole"]) for entry in listed] == [
         ("faulty", str(root / "faulty"), True)
     ]
-    assert runner.invoke(env.app, ["remove", "faulty"]).exit_code == 0
+    assert runner.invoke(app, ["remove", "faulty"]).exit_code == 0
     assert environments.list_() == []
     assert not (root / "faulty").exists()
     assert environments.interpreter_for(HERE) == Path(sys.executable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -11,7 +12,7 @@ from interlingua.errors import OutputError, UsageError
 from interlingua.worker import Worker, agent
 
 GENERATOR = np.random.default_rng(0)
-CASES = {
+CASES: dict[str, np.ndarray] = {
     "float32": GENERATOR.standard_normal((2, 3, 4)).astype(np.float32),
     "float16": np.array([1.5, -0.0, np.inf], np.float16),
     "nan": np.array([np.nan, -np.inf, 1.0]),
@@ -56,7 +57,7 @@ def test_the_runtime_sees_bfloat16_as_tagged_integers(worker: Worker) -> None:
 
 
 def test_arguments_and_value_are_json(worker: Worker) -> None:
-    arguments = {
+    arguments: dict[str, Any] = {
         "path": Path("a") / "b",
         "number": np.float32(0.5),
         "shape": (1, None),
@@ -92,7 +93,7 @@ def test_a_full_disk_is_an_error_of_the_output(worker: Worker, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(agent.np, "save", full)
+        patched.setattr(np, "save", full)
         with pytest.raises(OutputError, match="No space left on device"):
             worker.call("echo", {"x": np.ones(3)}, phase="echo")
     assert worker.call("echo", {"x": np.ones(3)}, phase="echo").arrays["x"].shape == (3,)

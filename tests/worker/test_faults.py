@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from interlingua.errors import RuntimeMissing, WorkerFailed
-from interlingua.worker import Worker, WorkerCrashed, WorkerHung, WorkerOutOfMemory, WorkerRaised, process
+from interlingua.worker import Worker, WorkerCrashed, WorkerHung, WorkerOutOfMemory, WorkerRaised, agent, process
 from interlingua.worker.interpreter import find_python
 
 FAULTS = Path(__file__).parent / "runtimes" / "faults.py"
@@ -160,6 +160,7 @@ def test_versions_are_asked_by_call(worker: Worker) -> None:
 def test_the_runtime_sees_no_module_of_ours(worker: Worker) -> None:
     modules = worker.call("visible_modules", phase="looking").value
     assert [name for name in modules if name.startswith("interlingua")] == ["interlingua_runtime"]
+    assert str(Path(agent.__file__).parent) not in worker.call("search_path", phase="looking").value
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from interlingua import environments, worker
+from interlingua import environments, plugin, worker
 from interlingua.plugin import Runtime
 from interlingua.worker import scratch
 
@@ -19,7 +19,7 @@ RUNTIME = Runtime("faulty", "Faults", "runtimes/faults.py", ">=3.11", ("numpy",)
 @pytest.fixture(autouse=True)
 def one_runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv(environments.ROOT_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(environments.plugin, "runtime", {"faulty": RUNTIME}.__getitem__)
+    monkeypatch.setattr(plugin, "runtime", {"faulty": RUNTIME}.__getitem__)
     monkeypatch.setattr(environments, "script_path", lambda runtime: FAULTS)
     yield
     worker.close_shared()

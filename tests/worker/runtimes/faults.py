@@ -98,6 +98,10 @@ def visible_modules(arrays):
     return sorted(set(sys.modules)), {}
 
 
+def search_path(arrays):
+    return list(sys.path), {}
+
+
 def tensorflow_then_paddle(arrays):
     importlib.import_module("tensorflow")
     importlib.import_module("paddle")
