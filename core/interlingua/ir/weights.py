@@ -1,0 +1,63 @@
+"""Initializers derived from others without being computed: their values are moved when somebody asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from interlingua.ir import metadata
+from interlingua.ir.edit import add_initializer
+from interlingua.ir.origin import FUNCTIONS, Call, Constant, Origin, simplified
+
+Step = tuple[str, tuple[int, ...]]
+
+
+def moved(graph: ir.Graph, value: ir.Value, steps: Sequence[Step], name: str = "") -> ir.Value:
+    """An initializer that holds `value` after `steps`; the same steps of the same value give the same initializer.
+
+    `steps` are functions of `interlingua.ir.origin` with their numbers: `("transpose", (1, 0))`.
+    """
+    tensor = value.const_value
+    assert tensor is not None
+    shape = tuple(int(size) for size in tensor.shape.numpy())
+    needed: list[Step] = []
+    for function, numbers in steps:
+        after = _shape_after(shape, function, numbers)
+        if (function == "reshape" and after == shape) or (function == "transpose" and numbers == tuple(range(len(shape)))):
+            continue
+        needed.append((function, numbers))
+        shape = after
+    if not needed:
+        return value
+    expression: Origin = metadata.origin(value)
+    if not isinstance(expression, Constant):
+        for function, numbers in needed:
+            expression = simplified(Call(function, (expression,), numbers))
+    else:
+        expression = Constant(f"{expression.name}{''.join(f' {function}{list(numbers)}' for function, numbers in needed)}")
+    text = str(expression)
+    for other in graph.initializers.values():
+        if other.metadata_props.get(metadata.ORIGIN) == text and other.const_value is not None:
+            if other.const_value.dtype == tensor.dtype and tuple(other.const_value.shape.numpy()) == shape:
+                return other
+
+    def load() -> ir.TensorProtocol:
+        array = tensor.numpy()
+        for function, numbers in needed:
+            array = FUNCTIONS[function](array, *numbers)
+        return ir.tensor(np.ascontiguousarray(array), dtype=tensor.dtype)
+
+    lazy = ir.LazyTensor(load, tensor.dtype, ir.Shape(shape))
+    return add_initializer(graph, name or f"{value.name}_{needed[-1][0]}", lazy, expression)
+
+
+def _shape_after(shape: tuple[int, ...], function: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if function == "transpose":
+        return tuple(shape[axis] for axis in numbers)
+    if function == "reshape":
+        rest = int(np.prod([size for size in numbers if size != -1]))
+        total = int(np.prod(shape))
+        return tuple(total // rest if size == -1 else size for size in numbers)
+    raise ValueError(f"{function} is no move of values")
