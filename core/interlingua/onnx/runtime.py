@@ -21,7 +21,7 @@ def versions(arrays):
     return {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__, "numpy": np.__version__}, {}
 
 
-def run(arrays, *, path, outputs=None):
+def run(arrays, *, path, format="onnx", outputs=None):
     """The outputs of the model at `path` (all of them, or those named), computed from `arrays` by input name."""
     if not _is_text(path):
         try:
@@ -31,7 +31,7 @@ def run(arrays, *, path, outputs=None):
     return _evaluate(_expanded_session(_load(path), path), arrays, outputs)
 
 
-def trace(arrays, *, path, names):
+def trace(arrays, *, path, names, format="onnx"):
     """The values named `names`, wherever in the graph they stand; names the model does not have are left out."""
     proto = _load(path)
     there = {output.name for output in proto.graph.output}

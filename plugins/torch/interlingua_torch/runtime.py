@@ -2,15 +2,18 @@
 
 import importlib.util
 import itertools
+import logging
 import os
 import platform
 import sys
 
 import numpy as np
+import safetensors
 import torch
 
 torch.set_num_threads(2)
 _SERIAL = itertools.count()
+NAMES = "interlingua.names"
 
 
 def versions(arrays):
@@ -80,7 +83,7 @@ def _example(port, batch):
 
 
 def _exported(model, ports):
-    """The exported program, its unknown axes dynamic; the batch is tried as 2, since 1 would be taken for a constant."""
+    """The exported program, its unknown axes dynamic; unknown sizes are tried as 2: 1 would be a constant."""
     examples = tuple(_example(port, 2) for port in ports)
     dynamic = tuple(
         {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(port["shape"]) if size is None} for port in ports
@@ -89,13 +92,50 @@ def _exported(model, ports):
         return torch.export.export(model, examples, dynamic_shapes=dynamic)
 
 
+def export(arrays, path, folder):
+    """The exported program as ONNX in `folder`, weights under their state-dict names; names it carries from before."""
+    extra = {NAMES: ""}
+    program = torch.export.load(path, extra_files=extra)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        exported = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=20, verbose=False)
+    target = os.path.join(folder, "model.onnx")
+    exported.save(target, external_data=True)
+    return {"path": target, "names": extra[NAMES]}, {}
+
+
+def describe(arrays, path):
+    """What the program holds: inputs, outputs, operators, weights."""
+    program = torch.export.load(path)
+    signature = program.graph_signature
+    rows = []
+    for node in program.graph.nodes:
+        if node.op == "call_function":
+            value = node.meta.get("val")
+            shape = "x".join(map(str, value.shape)) if isinstance(value, torch.Tensor) else ""
+            stack = list(node.meta.get("nn_module_stack", {}).values())
+            layer = stack[-1][0] if stack else node.name
+            used = [signature.inputs_to_parameters.get(a.name) for a in node.all_input_nodes]
+            count = sum(program.state_dict[name].numel() for name in used if name)
+            rows.append({"name": layer or node.name, "kind": str(node.target), "output": shape, "parameters": count})
+    total = sum(value.numel() for value in program.state_dict.values())
+    told = {"inputs": list(signature.user_inputs), "outputs": list(map(str, signature.user_outputs))}
+    return {**told, "layers": rows, "parameters": total}, {}
+
+
+def _carried_names(folder):
+    """The map from names of the weights to the source's, as weights.safetensors carries it, as JSON."""
+    with safetensors.safe_open(os.path.join(folder, "weights.safetensors"), "pt") as file:
+        return (file.metadata() or {}).get(NAMES, "{}")
+
+
 def materialise(arrays, folder, native, inputs):
     """Makes the native artifact of model.py in `folder`; counts the permutes of the exported graph."""
     if native != "torch-export":
         raise ValueError("Expected a native artifact of PyTorch (torch-export). Received %r." % native)
     program = _exported(_module(folder).load().eval(), inputs)
     path = os.path.join(folder, "model.pt2")
-    torch.export.save(program, path)
+    torch.export.save(program, path, extra_files={NAMES: _carried_names(folder)})
     turning = ("aten.permute", "aten.transpose", "aten.movedim")
     transposes = sum(str(node.target).startswith(turning) for node in program.graph.nodes if node.op == "call_function")
     return {"path": "model.pt2", "files": ["model.pt2"], "transposes": transposes}, {}
