@@ -63,9 +63,9 @@ def _fits_here(runtime: Runtime) -> bool:
 
 
 def create_command(runtime: Runtime) -> str:
-    """The command that makes an environment for a runtime."""
-    newest = series(specifier(runtime.python))[:1]
-    python = "" if _fits_here(runtime) or not newest else f" --python python{newest[0]}"
+    """The command that makes an environment for a runtime; it names the interpreter where only one series will do."""
+    allowed = series(specifier(runtime.python))
+    python = f" --python python{allowed[0]}" if len(allowed) == 1 else ""
     force = " --force" if (root() / runtime.name).exists() else ""
     return f"interlingua env create {runtime.name}{python}{force}"
 
