@@ -205,9 +205,10 @@ def _variable(message: dict[str, Any]) -> Variable:
     if "name" not in message or "type" not in kind:
         raise InvalidSource("Expected a variable with a name and a type. Received one without.")
     tensor = (kind.get("lod_tensor") or kind.get("tensor_array") or {}).get("tensor", {})
-    shape, dtype = tuple(tensor.get("dims", ())), DTYPES.get(tensor.get("data_type", -1))
-    if any(axis < -1 for axis in shape) or len(shape) > 32:
-        raise InvalidSource(f"Expected a shape. Received {list(shape)}.", place=message["name"])
+    # The writer multiplies open axes into others: −49 is as open as −1.
+    shape, dtype = tuple(max(axis, -1) for axis in tensor.get("dims", ())), DTYPES.get(tensor.get("data_type", -1))
+    if len(shape) > 32:
+        raise InvalidSource(f"Expected a shape. Received {len(shape)} axes.", place=message["name"])
     return Variable(message["name"], kind["type"], shape, dtype, bool(message.get("persistable", False)))
 
 

@@ -20,25 +20,32 @@ def versions(arrays):
     return {"python": platform.python_version(), "fluid": paddle.__version__, "numpy": np.__version__}, {}
 
 
-def run(arrays, path, format, inputs=None, outputs=None, graph=None, weights=None):
+def run(arrays, path, format, inputs=None, outputs=None, fetch=None, graph=None, weights=None):
     """Runs an artifact and returns its outputs in order.
 
-    `inputs` and `outputs` are variables of a native artifact's program; what the program feeds and fetches stands in
-    for them. `graph` and `weights` are its files where they are not where `path` has them.
+    `inputs` and `fetch` are variables of a program; what it feeds and fetches itself stands in for them. `outputs`
+    are the names under which the values go back. `graph` and `weights` are an artifact's files where they are not
+    where `path` has them.
     """
     with _opened(path, format, graph, weights) as session:
-        found = session.run(_feed(arrays, session, inputs), outputs or session.outputs)
-    return {"outputs": list(found)}, found
+        names = list(fetch or session.outputs)
+        values = session.run(_feed(arrays, session, inputs), names)
+    labels = outputs if outputs and len(outputs) == len(names) else names
+    return list(labels), dict(zip(labels, values))  # noqa: B905
 
 
-def trace(arrays, path, format, names=None, inputs=None, graph=None, weights=None):
-    """The values of intermediate variables by their names: those asked for, else all floating-point ones."""
+def trace(arrays, path, format, names=None, inputs=None, fetch=None, graph=None, weights=None):
+    """Intermediate floating-point values: by variable where `fetch` speaks of variables, else by layer.
+
+    Fluid names a layer's variables after it, `conv1.tmp_0`, `conv1.tmp_1`; the last one is the layer's output.
+    """
     with _opened(path, format, graph, weights) as session:
         feed = _feed(arrays, session, inputs)
         there = session.intermediates(feed)
-        wanted = [name for name in there if name in names] if names is not None else there
-        found = session.run(feed, wanted) if wanted else {}
-    return {"names": list(found), "missing": [n for n in names or () if n not in found]}, found
+        keys = {(name if fetch else name.rpartition(".tmp_")[0] or name): name for name in there}
+        wanted = {key: name for key, name in keys.items() if names is None or key in names}
+        values = session.run(feed, list(wanted.values())) if wanted else []
+    return list(wanted), dict(zip(wanted, values))  # noqa: B905
 
 
 def materialise(arrays, folder, native, inputs):
@@ -76,7 +83,7 @@ class Session:
         """The values of `names`."""
         with fluid.scope_guard(self.scope):
             values = self.executor.run(self.program, feed=feed, fetch_list=list(names))
-        return {name: np.asarray(value) for name, value in zip(names, values)}  # noqa: B905
+        return [np.asarray(value) for value in values]
 
     def intermediates(self, feed):
         """The floating-point variables that operators of the outermost block write, in their order."""

@@ -38,8 +38,8 @@ CARDS = (
     card(
         "placeholder",
         "paddle.fluid.data",
-        name=same("name"),
-        shape=parameter("shape", REQUIRED, _OPEN),
+        name=same("name", positional=True),
+        shape=parameter("shape", REQUIRED, _OPEN, positional=True),
         dtype=same("dtype", "float32"),
         ignored=("lod_level",),
         traits={"unknown axis": "None or −1, anywhere", "checked": "what is fed must have this shape and type"},

@@ -49,7 +49,7 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
         "path": str(artifact.path),
         "format": artifact.format,
         "inputs": feeds,
-        "outputs": fetches,
+        "fetch": fetches,
         "graph": str(artifact.files["graph"]),
     }
     weights = options.weights or artifact.files.get("weights")

@@ -1,0 +1,66 @@
+"""Arithmetic, and the activations that a layer takes along."""
+
+from __future__ import annotations
+
+import ast
+
+import onnx_ir as ir
+from interlingua import cards
+from interlingua.cards import Facts
+from interlingua.codegen import expressions
+from interlingua.codegen.lowering import Context
+from interlingua.errors import Unsupported
+
+from interlingua_fluid.lowering import lowers
+
+_SIGNS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Pow": "**"}
+
+
+@lowers(*_SIGNS)
+def binary(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """A function of two tensors; with a number it is the operator that Python has for it."""
+    left, right = (context.ref(value) for value in node.inputs if value is not None)
+    card, keywords = cards.choose("fluid", facts)
+    if _is_number(left) or _is_number(right):
+        if _is_number(left) and _is_number(right):
+            raise Unsupported("it computes a number from numbers")
+        context.note_mapping(node, card.api)
+        return expressions.operator(_SIGNS[node.op_type], left, right)
+    context.note_mapping(node, card.api)
+    return expressions.call(context.api(card.api), [left, right], keywords)
+
+
+def _is_number(operand: ast.expr) -> bool:
+    inner = operand.operand if isinstance(operand, ast.UnaryOp) else operand
+    return isinstance(inner, ast.Constant)
+
+
+@lowers("Relu", "Sigmoid", "Tanh")
+def activation(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """The `act` of the layer that was just computed and that nothing else reads; else a function."""
+    card, keywords = cards.choose("fluid", facts)
+    value = node.inputs[0]
+    assert value is not None
+    name = card.api.rpartition(".")[2]
+    context.note_mapping(node, card.api)
+    last = context.program.statements[-1] if context.program.statements else None
+    reference = context.ref(value)
+    alone = len(list(value.uses())) == 1 and not value.is_graph_output()
+    just = last is not None and alone and last.targets == (ast.unparse(reference),)
+    if last is not None and just and _takes_activation(context, last.value) and isinstance(last.value, ast.Call):
+        context.program.statements.remove(last)
+        last.value.keywords.append(ast.keyword("act", ast.Constant(name)))
+        return last.value
+    return expressions.call(context.api(card.api), [context.operand(value)], keywords)
+
+
+def _takes_activation(context: Context, expression: ast.expr) -> bool:
+    """Whether the expression calls a layer that has `act` and has not been given one."""
+    if not isinstance(expression, ast.Call) or any(keyword.arg == "act" for keyword in expression.keywords):
+        return False
+    written = ast.unparse(expression.func)
+    for row in context.dialect.abbreviations:
+        full = row.prefix + written[len(row.short) :] if written.startswith(f"{row.short}.") else ""
+        if any("act" in card.ignored for card in cards.by_api("fluid").get(full, ())):
+            return True
+    return False

@@ -1,0 +1,214 @@
+"""Layers that make their own parameters: convolutions, dense layers, normalizations, slopes."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import onnx_ir as ir
+from interlingua import cards
+from interlingua.cards import Card, Facts
+from interlingua.codegen import expressions
+from interlingua.codegen.lowering import Context, arranged, weight_for
+from interlingua.codegen.program import Layer
+from interlingua.codegen.weights import Weight
+from interlingua.errors import Unsupported
+from interlingua.ir import metadata
+from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+
+from interlingua_fluid.lowering import lowers
+from interlingua_fluid.naming import parameters_of
+
+
+def make(context: Context, node: ir.Node, facts: Facts, source: ast.expr, weights: Mapping[str, Weight]) -> ast.expr:
+    """The call of the card that can say the facts, its parameters named; `weights` are by canonical name."""
+    card, keywords = cards.choose("fluid", facts)
+    return call(context, node, facts, card, keywords, source, weights)
+
+
+def call(
+    context: Context,
+    node: ir.Node,
+    facts: Facts,
+    card: Card,
+    keywords: Mapping[str, Any],
+    source: ast.expr,
+    weights: Mapping[str, Weight],
+) -> ast.expr:
+    """The card's call with the names of its parameters and of its layer."""
+    positional, named = arranged(card, keywords)
+    parameters = {name: parameters_of(context).name(weight) for name, weight in weights.items()}
+    named |= {card.weights[name].name: spelled for name, spelled in parameters.items()}
+    layer = metadata.place(node).layer
+    if layer:
+        named["name"] = layer
+        context.program.names[layer] = layer
+    made = expressions.call(context.api(card.spelled(facts.rank)), [source, *positional], named)
+    owned = {spelled: weights[name] for name, spelled in parameters.items()}
+    context.program.layers.append(Layer(layer, made, owned, layer))
+    context.note_mapping(node, card.spelled(facts.rank), expressions.call("x", positional, named))
+    return made
+
+
+def _weights(node: ir.Node, facts: Facts) -> dict[str, Weight]:
+    """The node's weights by canonical name.
+
+    Raises:
+        Unsupported: one of them is computed by the model.
+    """
+    card = next(row for row in cards.by_record("fluid")[facts.record] if row.weights)
+    given = inputs_of(node)
+    found: dict[str, Weight] = {}
+    for name, slot in card.weights.items():
+        if name not in given:
+            continue
+        value = given[name][0]
+        if not is_constant(value):
+            raise Unsupported(f"{name} is computed by the model; the layer makes its own parameters")
+        found[name] = weight_for(card, facts, name, slot, value)
+    return found
+
+
+def _first(node: ir.Node) -> ir.Value:
+    value = node.inputs[0]
+    assert value is not None
+    return value
+
+
+@lowers("Conv", "ConvTranspose")
+def convolution(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """A convolution of one spatial axis is one of two whose first has size 1."""
+    weights = _weights(node, facts)
+    if facts.rank != 1:
+        return make(context, node, facts, context.operand(_first(node)), weights)
+    kernel = weights["W"]
+    weights["W"] = kernel.then(("reshape", (*kernel.shape[:2], 1, kernel.shape[2])))
+    return _as_images(context, node, facts, weights)
+
+
+@lowers("MaxPool", "AveragePool")
+def pooling(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """Pooling over one spatial axis is pooling over two whose first has size 1."""
+    if facts.rank == 1:
+        return _as_images(context, node, facts, {})
+    card, keywords = cards.choose("fluid", facts)
+    positional, named = arranged(card, keywords)
+    context.note_mapping(node, card.spelled(facts.rank), expressions.call("x", positional, named))
+    return expressions.call(context.api(card.spelled(facts.rank)), [context.operand(_first(node)), *positional], named)
+
+
+_NEUTRAL = {"kernel_shape": [1], "strides": [1], "dilations": [1], "output_padding": [0]}
+
+
+def _as_images(context: Context, node: ir.Node, facts: Facts, weights: Mapping[str, Weight]) -> ast.expr:
+    """`squeeze(layer(unsqueeze(x, [2])), [2])`."""
+    values = dict(facts.values)
+    for name, first in _NEUTRAL.items():
+        if values.get(name) is not None:
+            values[name] = [*first, *values[name]]
+    if values.get("pads") is not None:
+        begin, end = values["pads"]
+        values["pads"] = [0, begin, 0, end]
+    shapes = {
+        name: (*shape[:2], 1, *shape[2:]) if shape is not None and name in ("X", "Y", "W") else shape
+        for name, shape in facts.shapes.items()
+    }
+    wide = dataclasses.replace(facts, rank=2, values=values, shapes=shapes)
+    source = _function(context, "Unsqueeze", {"axes": [2]}, context.operand(_first(node)))
+    if weights:
+        made = make(context, node, wide, source, weights)
+    else:
+        card, keywords = cards.choose("fluid", wide)
+        positional, named = arranged(card, keywords)
+        context.note_mapping(node, card.spelled(2), expressions.call("x", positional, named))
+        made = expressions.call(context.api(card.spelled(2)), [source, *positional], named)
+    return _function(context, "Squeeze", {"axes": [2]}, made)
+
+
+def _function(context: Context, record: str, values: Mapping[str, Any], source: ast.expr) -> ast.expr:
+    """A function without weights, called through its card."""
+    card, keywords = cards.choose("fluid", Facts(record, values))
+    positional, named = arranged(card, keywords)
+    return expressions.call(context.api(card.api), [source, *positional], named)
+
+
+@lowers("Gemm")
+def dense(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """A dense layer flattens its input itself: a flattening just before it is left out."""
+    if facts["alpha"] != 1 or facts["beta"] != 1 or facts["transA"]:
+        raise Unsupported("fc has no factors and takes its input as it is")
+    weights = _weights(node, facts)
+    weight = weights["B"]
+    if facts["transB"]:
+        facts = dataclasses.replace(facts, values={**facts.values, "transB": 0})
+    bias = weights.get("C")
+    if bias is not None and bias.shape != (weight.shape[1],):
+        if bias.size != weight.shape[1]:
+            raise Unsupported(f"a bias of the shape {list(bias.shape)}")
+        weights["C"] = bias.then(("reshape", (weight.shape[1],)))
+    return make(context, node, facts, _unflattened(context, _first(node)), weights)
+
+
+def _unflattened(context: Context, value: ir.Value) -> ast.expr:
+    """What the flattening flattened, where it stands just before and nothing else reads it; else the value itself."""
+    maker = value.producer()
+    reference = context.operand(value)
+    last = context.program.statements[-1] if context.program.statements else None
+    if maker is None or maker.op_type != "Flatten" or last is None or len(list(value.uses())) != 1:
+        return reference
+    axis = maker.attributes.get_int("axis", 1)
+    if axis != 1 or value.is_graph_output() or not isinstance(last.value, ast.Call) or last.comment:
+        return reference
+    if last.targets != (ast.unparse(reference),) or not isinstance(last.value.args[0], ast.expr):
+        return reference
+    context.program.statements.remove(last)
+    return last.value.args[0]
+
+
+@lowers("MatMul")
+def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """A product with a trained matrix is a dense layer over the last axis, without a bias."""
+    left, right = node.inputs
+    assert left is not None and right is not None
+    shape, rank = known(shape_of(right)), len(shape_of(left) or ())
+    if is_constant(right) and shape is not None and len(shape) == 2 and rank >= 2 and context.trained(right):
+        dense_facts = Facts("Gemm", {"out_features": shape[1], "has_bias": False}, 0, {}, frozenset({"B"}))
+        card, keywords = cards.choose("fluid", dense_facts)
+        keywords = {**keywords, "num_flatten_dims": rank - 1} if rank > 2 else keywords
+        return call(context, node, dense_facts, card, keywords, context.operand(left), {"B": Weight(right)})
+    card, keywords = cards.choose("fluid", facts)
+    context.note_mapping(node, card.api)
+    return expressions.call(context.api(card.api), [context.operand(left), context.ref(right)], keywords)
+
+
+@lowers("BatchNormalization")
+def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """By the batch's statistics in the training program, by the stored ones in its clone for testing."""
+    if facts["training_mode"]:
+        raise Unsupported("a normalization that stays in training mode")
+    return make(context, node, facts, context.operand(_first(node)), _weights(node, facts))
+
+
+@lowers("PRelu")
+def prelu(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """One slope, one a channel or one an element, said by `mode`."""
+    weights = _weights(node, facts)
+    slope, shape = weights["slope"], facts.shapes.get("X")
+    if shape is None:
+        raise Unsupported("the input's rank is not known")
+    aligned = (*[1] * (len(shape) - len(slope.shape)), *slope.shape)
+    wanted: tuple[int, ...] = (1,)
+    if slope.size == 1:
+        mode = "all"
+    elif len(shape) > 1 and aligned[1] == slope.size:
+        mode, wanted = "channel", (1, slope.size, 1, 1)
+    elif aligned[1:] == tuple(shape[1:]):
+        mode, wanted = "element", aligned
+    else:
+        raise Unsupported(f"slopes of the shape {list(slope.shape)} for an input of {list(shape)}")
+    weights["slope"] = slope.then(("reshape", wanted)) if slope.shape != wanted else slope
+    card, keywords = cards.choose("fluid", facts)
+    source = context.operand(_first(node))
+    return call(context, node, facts, card, {"mode": mode, **keywords}, source, weights)
