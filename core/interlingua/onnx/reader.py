@@ -53,6 +53,7 @@ def load(path: Path) -> ir.Model:
     except Exception as error:  # the deserializer raises whatever the contradiction led to
         raise InvalidSource(f"Expected a whole ONNX graph. Received one that contradicts itself: {error}", place=str(path)) from error
     attach(proto, model, path, weights)
+    _forget_origins(model)
     _check_structure(model, path)
     return model
 
@@ -112,6 +113,15 @@ def _number(entries: dict[str, str], key: str, name: str) -> int:
     if not text.isdigit():
         raise InvalidSource(f"Expected a number as the {key} of the weight {name!r}. Received {text!r}.")
     return int(text)
+
+
+def _forget_origins(model: ir.Model) -> None:
+    """Drops what an earlier conversion told of other files: the parameters of this model are this file's."""
+    for value in model.graph.initializers.values():
+        if not metadata.is_constant(value):
+            value.metadata_props.pop(metadata.ORIGIN, None)
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        value.metadata_props.pop(metadata.PERMUTATION, None)
 
 
 def _check_structure(model: ir.Model, path: Path) -> None:

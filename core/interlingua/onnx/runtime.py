@@ -21,29 +21,97 @@ def versions(arrays):
     return {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__, "numpy": np.__version__}, {}
 
 
-def run(arrays, *, path, format="onnx", outputs=None):
-    """The outputs of the model at `path` (all of them, or those named), computed from `arrays` by input name."""
-    if not _is_text(path):
+def run(arrays, *, path, outputs=None, format=None):
+    """The outputs of the model at `path` (all of them, or those named), computed from `arrays` by value name.
+
+    A name may be an inner value's: of an array, it replaces what the graph computes; of an output, it is given too.
+    """
+    outputs = list(outputs) if outputs else None
+    proto = _load(path)
+    known = {each.name for each in proto.graph.input}
+    ends = [each.name for each in proto.graph.output]
+    inner = [name for name in arrays if name not in known]
+    if not inner and not _is_text(path) and set(outputs or ()) <= set(ends):
         try:
             return _evaluate(_session(path), arrays, outputs)
         except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
             pass
-    return _evaluate(_expanded_session(_load(path), path), arrays, outputs)
+    _cut(proto, {name: arrays[name] for name in inner})
+    wanted = outputs or ends
+    _expose(proto, wanted)
+    if inner:
+        _prune(proto, wanted)
+    return _evaluate(_expanded_session(proto, path), arrays, wanted)
 
 
-def trace(arrays, *, path, names, format="onnx"):
-    """The values named `names`, wherever in the graph they stand; names the model does not have are left out."""
+def trace(arrays, *, path, names=None, format=None, outputs=None):
+    """The values named `names` (all of them where None), wherever in the graph; names it does not have are left out."""
     proto = _load(path)
-    there = {output.name for output in proto.graph.output}
+    known = {each.name for each in proto.graph.input}
+    _cut(proto, {name: array for name, array in arrays.items() if name not in known})
+    if names is None:
+        names = [name for node in proto.graph.node for name in node.output if name]
     passed = {name: arrays[name] for name in names if name in arrays}
-    known = {name for node in proto.graph.node for name in node.output if name}
-    missing = [name for name in dict.fromkeys(names) if name in known and name not in there]
-    types = _types(proto) if missing else {}
-    proto.graph.output.extend(types[name] for name in missing)
-    wanted = [name for name in dict.fromkeys(names) if name in known or name in there]
-    _, values = _evaluate(_expanded_session(proto, path), arrays, wanted)
+    wanted = [name for name in dict.fromkeys(names) if name not in passed]
+    _expose(proto, wanted)
+    if any(name not in known for name in arrays):
+        _prune(proto, wanted)
+    there = {each.name for each in proto.graph.output}
+    _, values = _evaluate(_expanded_session(proto, path), arrays, [name for name in wanted if name in there])
     values.update(passed)
     return {"outputs": list(values)}, values
+
+
+def _cut(proto, arrays):
+    """Makes inner values inputs of the graph: what computed them is left out."""
+    for name, array in arrays.items():
+        dtype = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        proto.graph.input.append(onnx.helper.make_tensor_value_info(name, dtype, [None] * array.ndim))
+    if not arrays:
+        return
+    ends = {each.name for each in proto.graph.output}
+    for node in proto.graph.node:
+        for index, name in enumerate(node.output):
+            if name in arrays:
+                node.output[index] = name + " (computed)"
+                if name in ends:
+                    [each for each in proto.graph.output if each.name == name][0].name = name + " (computed)"
+
+
+def _prune(proto, wanted):
+    """Leaves out the outputs nobody wants, and the nodes and inputs that the others do not need."""
+    kept = [each for each in proto.graph.output if each.name in wanted]
+    del proto.graph.output[:]
+    proto.graph.output.extend(kept)
+    needed, nodes = set(wanted), []
+    for node in reversed(proto.graph.node):
+        if needed & set(node.output):
+            needed |= _reads(node)
+            nodes.append(node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(reversed(nodes))
+    inputs = [each for each in proto.graph.input if each.name in needed]
+    del proto.graph.input[:]
+    proto.graph.input.extend(inputs)
+
+
+def _reads(node):
+    names = set(node.input)
+    for attribute in node.attribute:
+        for graph in [attribute.g, *attribute.graphs]:
+            for each in graph.node:
+                names |= _reads(each)
+            names |= {each.name for each in graph.output}
+    return names
+
+
+def _expose(proto, names):
+    """Makes inner values outputs of the graph; names it does not have are passed over."""
+    known = {name for node in proto.graph.node for name in node.output if name}
+    there = {each.name for each in proto.graph.output}
+    missing = [name for name in names if name in known and name not in there]
+    types = _types(proto) if missing else {}
+    proto.graph.output.extend(types[name] for name in dict.fromkeys(missing))
 
 
 def _session(source):

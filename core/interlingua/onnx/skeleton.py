@@ -81,13 +81,14 @@ def _tensor(data: memoryview, start: int, weights: dict[str, Weight]) -> bytes:
 
 
 def _field(number: int, kind: int, value: int | memoryview | bytes) -> bytes:
-    tag = _varint(number << 3 | kind)
+    tag = varint(number << 3 | kind)
     if isinstance(value, int):
-        return tag + _varint(value)
-    return tag + (_varint(len(value)) if kind == wire.BYTES else b"") + bytes(value)
+        return tag + varint(value)
+    return tag + (varint(len(value)) if kind == wire.BYTES else b"") + bytes(value)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """The number as protocol buffers write it."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

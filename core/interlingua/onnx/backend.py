@@ -1,0 +1,61 @@
+"""Writes the IR as an ONNX model."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from interlingua.codegen.package import Mapped, Package, WriteRequest, ports
+from interlingua.errors import UnsupportedModel
+from interlingua.ir import metadata
+from interlingua.ir.origin import parameters
+from interlingua.onnx.writer import save
+
+FILE = "model.onnx"
+
+
+def write(model: ir.Model, request: WriteRequest) -> Package:
+    """Writes `model.onnx` into the request's folder; its weights bear the source's names where each is one parameter.
+
+    Raises:
+        UnsupportedModel: nodes of domains that no ONNX runtime knows, all of them.
+    """
+    foreign = [node for node in model.graph.all_nodes() if node.domain != "" and node.op_identifier() not in model.functions]
+    if foreign:
+        raise UnsupportedModel(
+            "Expected operators that ONNX has. Received others:",
+            [f"{node.domain}.{node.op_type} at {metadata.place(node)}" for node in foreign],
+        )
+    name_weights(model)
+    save(model, request.folder / FILE)
+    return Package(
+        inputs=ports(tuple(model.graph.inputs)),
+        outputs=ports(tuple(model.graph.outputs)),
+        mapped=tuple(_mapped(node) for node in model.graph),
+        weights={name: str(metadata.origin(value)) for name, value in model.graph.initializers.items()},
+        layers={value.name: str(metadata.place(node)) for node in model.graph for value in node.outputs if value.name},
+        native_path=FILE,
+    )
+
+
+def name_weights(model: ir.Model) -> None:
+    """Gives each initializer that holds one source parameter, in whatever form, that parameter's name where it is free."""
+    graph = model.graph
+    taken = {value.name for value in (*graph.inputs, *(output for node in graph.all_nodes() for output in node.outputs))}
+    for name, value in list(graph.initializers.items()):
+        held = parameters(metadata.origin(value))
+        if len(held) == 1 and held[0] not in graph.initializers and held[0] not in taken and held[0]:
+            graph.initializers.pop(name)
+            value.name = held[0]
+            graph.register_initializer(value)
+
+
+def _mapped(node: ir.Node) -> Mapped:
+    said = ", ".join(f"{name}={_plain(attribute)}" for name, attribute in sorted(node.attributes.items()))
+    return Mapped(str(metadata.place(node)), node.op_type, f"onnx.{node.op_type}", said)
+
+
+def _plain(attribute: ir.Attr) -> str:
+    if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS, ir.AttributeType.TENSOR):
+        return "…"
+    value = attribute.value
+    return repr(list(value) if isinstance(value, tuple) else value)
