@@ -156,6 +156,9 @@ class Card:
             raise Unsupported(f"{self.api} has no form for {facts.rank} spatial axes")
         if self.when is not None and not self.when(facts):
             raise Unsupported(f"{self.api} does not cover this case")
+        computed = [name for name in self.weights if name in facts.shapes and name not in facts.constants]
+        if self.kind is Kind.LAYER and computed:
+            raise Unsupported(f"{self.api} owns its weights; here the model computes {', '.join(computed)}")
         if self.lower_ is not None:
             said = self.lower_(facts)
         else:

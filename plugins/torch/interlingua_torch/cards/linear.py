@@ -1,11 +1,7 @@
 """Dense layers and matrix products."""
 
 from interlingua.adapters import flag, same
-from interlingua.cards import Facts, Kind, Slot, card
-
-
-def _weights_are_constant(facts: Facts) -> bool:
-    return "B" in facts.constants and ("C" not in facts.shapes or "C" in facts.constants)
+from interlingua.cards import Kind, Slot, card
 
 
 CARDS = (
@@ -13,7 +9,6 @@ CARDS = (
         "Gemm",
         "torch.nn.Linear",
         kind=Kind.LAYER,
-        when=_weights_are_constant,
         inputs={"A": "input"},
         weights={"B": Slot("weight", "O I"), "C": Slot("bias")},
         implied={"transB": 1},
