@@ -2,13 +2,16 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
 import pytest
-from interlingua.worker import Worker
 from safetensors.numpy import save_file
+
+from interlingua.worker import Worker
 
 RUNTIME = Path(__file__).parents[2] / "plugins/paddle/interlingua_paddle/runtime.py"
 LENET = Path(__file__).parent / "lenet"
@@ -42,3 +45,23 @@ def lenet(paddle_worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Pa
     reply = paddle_worker.call("materialise", phase="saving", folder=str(folder), native="paddle", inputs=ports)
     assert reply.value == {"path": "model.json", "files": ["model.json", "model.pdiparams"], "transposes": 0}
     return folder
+
+
+Run = Callable[[ir.Model, dict[str, np.ndarray]], list[np.ndarray]]
+
+
+@pytest.fixture(scope="session")
+def onnxruntime() -> Run:
+    return _onnxruntime
+
+
+def _onnxruntime(model: ir.Model, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The IR's outputs, graph optimisations off (they are wrong on a known pattern)."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    model = model.clone()
+    model.graph.sort()
+    content = ir.to_proto(model).SerializeToString()
+    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return session.run(None, arrays)

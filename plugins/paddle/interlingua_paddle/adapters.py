@@ -48,17 +48,25 @@ def pairs(name: str, default: Any = REQUIRED) -> Parameter:
     return parameter(name, default, _PAIRS)
 
 
-def _mean_pairs(value: Sequence[int], facts: Facts) -> Any:
-    begin, end = split_pads(value)
-    if begin != end and facts.get("count_include_pad"):
-        raise Unsupported(f"pads {list(value)} that differ at the two ends and count in the mean")
-    return _lower_pairs(value, facts)
+def _exclusive(value: Any, facts: Facts) -> int:
+    """The opposite sense; refuses pads that differ at the two ends and count."""
+    begin, end = split_pads(facts["pads"]) if not isinstance(facts["pads"], str) else ([], [])
+    if begin != end and not value:
+        raise Unsupported("pads that differ at the two ends of an axis and count in the mean")
+    return int(not value)
 
 
-def mean_pairs(name: str, default: Any = REQUIRED) -> Parameter:
-    """Padding of a mean: where it counts in the divisor, Paddle takes the padding before an axis for both ends."""
-    remark = f"{_PAIRS.remark}; alike at both ends where it counts in the mean"
-    return parameter(name, default, Adapter("pairs", _mean_pairs, _read_pairs, remark))
+def _lower_exclusive(value: Any, facts: Facts) -> bool:
+    _exclusive(not value, facts)
+    return not value
+
+
+def exclusive(name: str, default: Any = True) -> Parameter:
+    """Whether padding is left out of the mean; where it counts, Paddle takes the padding before an axis for both ends.
+
+    `pads` must stand before it.
+    """
+    return parameter(name, default, Adapter("flip", _lower_exclusive, _exclusive, "opposite sense"))
 
 
 def _keeps_last_window(facts: Facts) -> bool:

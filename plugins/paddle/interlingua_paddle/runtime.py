@@ -40,17 +40,14 @@ def run(arrays, path, format, inputs=None, outputs=None):
     _flatten(results, "output", found)
     names = list(outputs or [])
     if len(names) == len(found):
-        found = dict(zip(names, found.values()))
+        found = dict(zip(names, found.values(), strict=True))
     return list(found), found
 
 
 def trace(arrays, path, format, names=None):
     """Intermediate values: a saved program's by operator ("relu_18"), a module's by sublayer ("block1.conv")."""
     _prepare()
-    if format == "python":
-        found = _trace_module(arrays, path)
-    else:
-        found = _trace_program(arrays, path)
+    found = _trace_module(arrays, path) if format == "python" else _trace_program(arrays, path)
     if names:
         found = {name: value for name, value in found.items() if name in names}
     return list(found), found
@@ -233,7 +230,7 @@ def _trace_program(arrays, path):
     finally:
         shutil.rmtree(folder)
     results = results if isinstance(results, (list, tuple)) else [results]
-    return {label: result.numpy() for label, result in zip(labels, results)}
+    return {label: result.numpy() for label, result in zip(labels, results, strict=True)}
 
 
 def _numbers(item):

@@ -89,7 +89,13 @@ CARDS = (
     ),
     *(
         card(
-            "Clip", api, kind=kind, write=False, inputs={"input": "x"}, implied={"min": 0.0, "max": 6.0}, ignored=("name",)
+            "Clip",
+            api,
+            kind=kind,
+            write=False,
+            inputs={"input": "x"},
+            implied={"min": 0.0, "max": 6.0},
+            ignored=("name",),
         )
         for api, kind in (("paddle.nn.functional.relu6", Kind.FUNCTION), ("paddle.nn.ReLU6", Kind.LAYER))
     ),

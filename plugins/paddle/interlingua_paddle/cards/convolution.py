@@ -74,9 +74,7 @@ CARDS = (
     *(_layer("Conv", f"paddle.nn.Conv{rank}D", rank, fixed=_PADDING_MODE) for rank in FORMATS),
     *(_function("Conv", f"paddle.nn.functional.conv{rank}d", rank) for rank in FORMATS),
     *(
-        _layer(
-            "ConvTranspose", f"paddle.nn.Conv{rank}DTranspose", rank, output_padding=per_axis("output_padding", 0)
-        )
+        _layer("ConvTranspose", f"paddle.nn.Conv{rank}DTranspose", rank, output_padding=per_axis("output_padding", 0))
         for rank in FORMATS
     ),
     *(

@@ -6,9 +6,17 @@ _XY = {"A": "x", "B": "y"}
 _REST = ("name", "out")
 
 CARDS = (
-    card("Add", "paddle.add", kind=Kind.OPERATOR, operator="+", inputs=_XY, fixed={"alpha": Fixed(1, 1)}, ignored=_REST),
     card(
-        "Sub", "paddle.subtract", kind=Kind.OPERATOR, operator="-", inputs=_XY, fixed={"alpha": Fixed(1, 1)}, ignored=_REST
+        "Add", "paddle.add", kind=Kind.OPERATOR, operator="+", inputs=_XY, fixed={"alpha": Fixed(1, 1)}, ignored=_REST
+    ),
+    card(
+        "Sub",
+        "paddle.subtract",
+        kind=Kind.OPERATOR,
+        operator="-",
+        inputs=_XY,
+        fixed={"alpha": Fixed(1, 1)},
+        ignored=_REST,
     ),
     card("Mul", "paddle.multiply", kind=Kind.OPERATOR, operator="*", inputs=_XY, ignored=_REST),
     card(

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from interlingua.adapters import flip, per_axis, stride_or_kernel
+from interlingua.adapters import per_axis, stride_or_kernel
 from interlingua.cards import REQUIRED, Card, Fixed, Kind, card
-from interlingua_paddle.adapters import ceil_mode, mean_pairs, pairs
+from interlingua_paddle.adapters import ceil_mode, exclusive, pairs
 from interlingua_paddle.cards.convolution import FORMATS
 
 _TRAITS = {"stride default": "the kernel's size", "pad": "each end by itself"}
@@ -44,9 +44,9 @@ def _mean(api: str, kind: Kind, rank: int) -> Card:
         inputs={"X": "x"},
         kernel_shape=per_axis("kernel_size", positional=True),
         strides=stride_or_kernel("stride"),
-        pads=mean_pairs("padding", 0),
+        pads=pairs("padding", 0),
         ceil_mode=ceil_mode("ceil_mode"),
-        count_include_pad=flip("exclusive", True),
+        count_include_pad=exclusive("exclusive"),
         fixed={**({} if rank == 1 else {"divisor_override": Fixed(None, None)}), **_format(rank)},
         ignored=("name",),
         limits=(*_LIMITS, "padding that differs at the two ends of an axis and counts in the mean"),

@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from interlingua.adapters import choice, flag, flip, parameter, per_axis, same
+from interlingua.adapters import choice, flag, parameter, per_axis, same
 from interlingua.cards import REQUIRED, Adapter, Card, Facts, Fixed, Kind, Parameter, Slot, card
 from interlingua.errors import Unsupported
-from interlingua_paddle.adapters import NEW_AXES, ceil_mode, mean_pairs, pairs, told_otherwise
+from interlingua_paddle.adapters import NEW_AXES, ceil_mode, exclusive, pairs, told_otherwise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +94,11 @@ _OUTPUT_PADDING = Adapter(
 )
 
 
-def _window(pads: Any) -> dict[str, Any]:
+def _window() -> dict[str, Any]:
     return {
         "kernel_shape": per_axis("kernel_size"),
         "strides": per_axis("strides", 1),
-        "pads": pads("paddings", 0),
+        "pads": pairs("paddings", 0),
         "ceil_mode": ceil_mode("ceil_mode"),
     }
 
@@ -116,7 +116,7 @@ def _pools(api: str, rank: int, operands: str) -> Iterator[Operation]:
             api,
             operands,
             **data,
-            **_window(pairs),
+            **_window(),
             fixed={**plain, "pooling_type": Fixed("max")},
             ignored=("exclusive",),
         )
@@ -125,8 +125,8 @@ def _pools(api: str, rank: int, operands: str) -> Iterator[Operation]:
             api,
             operands,
             **data,
-            **_window(mean_pairs),
-            count_include_pad=flip("exclusive", True),
+            **_window(),
+            count_include_pad=exclusive("exclusive"),
             fixed={**plain, "pooling_type": Fixed("avg")},
         )
         for name, fixed in (
@@ -190,6 +190,15 @@ CARDS = (
     _operation("Tanh", "tanh", "x", inputs={"input": "x"}),
     _operation("Pow", "elementwise_pow", "x y", inputs={"X": "x", "Y": "y"}),
     _operation("LeakyRelu", "leaky_relu", "x", inputs={"X": "x"}, alpha=same("negative_slope", 0.02)),
+    _operation(
+        "PRelu",
+        "prelu",
+        "x alpha",
+        inputs={"X": "x"},
+        weights={"slope": Slot("alpha")},
+        fixed={"data_format": Fixed("NCHW")},
+        ignored=("mode",),
+    ),
     _operation("Elu", "elu", "x", inputs={"X": "x"}, alpha=same("alpha", 1.0)),
     _operation("Softmax", "softmax", "x", inputs={"input": "x"}, axis=same("axis", -1)),
     _operation("Clip", "clip", "x min max", inputs={"input": "x"}, min=_bound("min"), max=_bound("max")),
@@ -239,7 +248,9 @@ CARDS = (
         fixed={"mode": Fixed("upscale_in_train")},
         ignored=("is_test", "seed", "fix_seed", "seed_tensor"),
     ),
-    _operation("Flatten", "flatten", "x", inputs={"input": "x"}, read_=_read_flatten, ignored=("start_axis", "stop_axis")),
+    _operation(
+        "Flatten", "flatten", "x", inputs={"input": "x"}, read_=_read_flatten, ignored=("start_axis", "stop_axis")
+    ),
     _operation("Reshape", "reshape", "x shape", inputs={"data": "x"}, shape=same("shape")),
     _operation("Transpose", "transpose", "x", inputs={"data": "x"}, perm=same("perm")),
     _operation("Concat", "concat", "x axis", inputs={"inputs": "x"}, axis=same("axis")),
@@ -263,7 +274,14 @@ CARDS = (
         pads=parameter("paddings", REQUIRED, _PADS),
         constant_value=same("pad_value"),
     ),
-    _operation("ReduceMean", "mean", "x axis", inputs={"data": "x"}, axes=parameter("axis", REQUIRED, _AXES), keepdims=flag("keepdim")),
+    _operation(
+        "ReduceMean",
+        "mean",
+        "x axis",
+        inputs={"data": "x"},
+        axes=parameter("axis", REQUIRED, _AXES),
+        keepdims=flag("keepdim"),
+    ),
     _operation(
         "softmax_cross_entropy",
         "cross_entropy_with_softmax",

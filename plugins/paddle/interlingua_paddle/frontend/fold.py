@@ -186,7 +186,9 @@ def response_normalization(block: Block, operator: Operator) -> Operator | None:
     if not kernel or not padding or pool.attributes["pooling_type"] != "avg" or any(pool.attributes["paddings"]):
         return None
     size = kernel[0]
-    plain = [size // 2, (size - 1) // 2]
+    if size % 2 == 0:  # ONNX places an even window one channel higher
+        return None
+    plain = [size // 2, size // 2]
     if any(k != 1 for k in kernel[1:]) or padding[-2:] != plain or any(padding[:-2]) or not 3 <= rank <= 5:
         return None
     return Operator(
@@ -232,5 +234,3 @@ def fold(program: Program) -> tuple[Operator, ...]:
                 block.replace(operator, new)
         block.sweep()
     return tuple(block.operators)
-
-

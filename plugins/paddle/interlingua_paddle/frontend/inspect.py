@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from interlingua.artifact import Artifact, Inspection, Layer
-
 from interlingua_paddle.frontend import pir
 
 CONSTANTS = frozenset({"pd_op.full", "pd_op.full_int_array", "pd_op.assign_value_", "builtin.combine"})

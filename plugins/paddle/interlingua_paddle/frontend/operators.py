@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.adapters import same_pads
 from interlingua.cards import Card, Facts
+from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.build import read_call
 from interlingua.notes import Changed
 from interlingua.records import record
-
 from interlingua_paddle.cards.program import Operation
 from interlingua_paddle.frontend.pir import Operator
 from interlingua_paddle.frontend.reading import Reading, filled
@@ -52,7 +53,7 @@ def read_operator(reading: Reading, operator: Operator) -> None:
 
 
 def by_card(reading: Reading, operator: Operator, **instead: ir.Value) -> ir.Value:
-    """The operator's first result, read through its card; `instead` gives weights that the program leaves out."""
+    """The operator's first result, read through its card; `instead` gives weights in the place of the program's."""
     arguments = dict(operator.attributes)
     operands = dict(zip(_operands(operator.name), operator.inputs, strict=False))
     given = {name: number for name, number in operands.items() if number}
@@ -73,16 +74,14 @@ def by_card(reading: Reading, operator: Operator, **instead: ir.Value) -> ir.Val
     weights = dict(instead)
     for slot in card.weights.values():
         if slot.name in given:
-            weights[slot.name] = reading.tensor(given[slot.name])
+            weights.setdefault(slot.name, reading.tensor(given[slot.name]))
             arguments.pop(slot.name, None)
     _refuse_computed(card, given.keys() - {s.name for s in (*card.inputs.values(), *card.weights.values())}, arguments)
     layer = reading.layer(operator)
     return read_call(reading.builder, card, arguments, inputs, weights, layer=layer, rank=reading.rank(operator))
 
 
-def _say_padding(
-    reading: Reading, operator: Operator, arguments: dict[str, Any], operands: Mapping[str, int]
-) -> None:
+def _say_padding(reading: Reading, operator: Operator, arguments: dict[str, Any], operands: Mapping[str, int]) -> None:
     """Puts what a padding's word stands for in the place of its numbers.
 
     With SAME, Paddle takes every dilation for 1, whatever was written.
@@ -131,7 +130,9 @@ def _refuse_computed(card: Card, operands: Any, arguments: Any) -> None:
 
 def _opaque(reading: Reading, operator: Operator) -> ir.Value:
     inputs = [reading.tensor(member) for number in operator.inputs if number for member in reading.members(number)]
-    attributes = {key: value for key, value in operator.attributes.items() if isinstance(value, int | float | str | list)}
+    attributes = {
+        key: value for key, value in operator.attributes.items() if isinstance(value, int | float | str | list)
+    }
     first = reading.builder.node(
         operator.name,
         inputs,
@@ -260,6 +261,19 @@ def _batch_norm(reading: Reading, operator: Operator) -> ir.Value:
             array = filled([size or 0 for size in mean.shape or ()], value, mean.dtype)
             instead[name] = reading.builder.constant(f"{reading.layer(operator)}.{name}", array)
     return by_card(reading, operator, **instead)
+
+
+@_reads("pd_op.prelu")
+def _prelu(reading: Reading, operator: Operator) -> ir.Value:
+    """Gives a slope for each channel axes of size 1 behind it, so that it lies along the channels."""
+    if operator.attributes["mode"] != "channel":
+        return by_card(reading, operator)
+    slope = reading.tensor(operator.inputs[1])
+    count = reading.described[operator.inputs[1]].shape or ()
+    wide = (*count, *(1 for _ in (reading.described[operator.inputs[0]].shape or ())[2:]))
+    if slope.const_value is None or not str(operator.attributes["data_format"]).startswith("NC"):
+        raise Unsupported("a slope that is computed, or lies along the last axis")
+    return by_card(reading, operator, alpha=reading.builder.rearranged(Weight(slope).then(("reshape", wide))))
 
 
 @_reads("pd_op.flatten")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from interlingua.errors import InvalidSource
 
 NEWEST = 4
@@ -39,7 +40,7 @@ _SPECIAL = {"INF": float("inf"), "-INF": float("-inf"), "NaN": float("nan")}
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """An operator's result: `dtype` by numpy's name ("" for what is no tensor), `shape` with None for an unknown size."""
+    """An operator's result: `dtype` by numpy's name ("" where it is no tensor), None in `shape` for an unknown size."""
 
     number: int
     dtype: str
@@ -68,7 +69,7 @@ class Operator:
     @property
     def label(self) -> str:
         """The operator's name in this program: its kind and the number of its result."""
-        return f"{self.name.partition('.')[2].rstrip('_')}_{self.outputs[0].number if self.outputs else 0}"
+        return f"{self.name.rpartition('.')[2].rstrip('_')}_{self.outputs[0].number if self.outputs else 0}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx_ir as ir
+
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import InvalidSource, Unsupported, UnsupportedModel, UsageError
 from interlingua.formats.lod_tensor import StoredTensor, read_stream
 from interlingua.ir.build import Builder
-
 from interlingua_paddle.frontend import pir
 from interlingua_paddle.frontend.fold import fold
 from interlingua_paddle.frontend.operators import read_operator
@@ -28,10 +28,9 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     program = pir.load(path)
     builder = Builder(path.stem)
     reading = Reading(program, builder, options.notes)
-    for parameter in _parameters(program, options.weights or artifact.files.get("weights"), path):
-        name, stored = parameter
-        tensor = ir.Tensor(stored.array(), name=name.name)
-        reading.keep(name.value, builder.weight(name.name, tensor))
+    for parameter, stored in _parameters(program, options.weights or artifact.files.get("weights"), path):
+        tensor = ir.Tensor(stored.array(), name=parameter.name)
+        reading.keep(parameter.value, builder.weight(parameter.name, tensor))
     for name, value in program.inputs.items():
         shape = _input_shape(name, value, options, single=len(program.inputs) == 1)
         reading.keep(value, builder.input(name, shape, dtype_of(value)))
@@ -48,14 +47,15 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
         raise UnsupportedModel(
             f"Expected operators that can be read. Received {len(refusals)} that cannot:", refusals, place=str(path)
         )
-    outputs = [(name, reading.tensor(program.outputs[name])) for name in _chosen(program, options)]
+    outputs = [
+        (f"{name}_output" if name in program.inputs else name, reading.tensor(program.outputs[name]))
+        for name in _chosen(program, options)
+    ]
     model = builder.model(outputs)
     return Source(model, artifact, "paddle", {"path": str(path), "format": artifact.format}, options.notes)
 
 
-def _parameters(
-    program: pir.Program, weights: Path | None, path: Path
-) -> list[tuple[pir.Parameter, StoredTensor]]:
+def _parameters(program: pir.Program, weights: Path | None, path: Path) -> list[tuple[pir.Parameter, StoredTensor]]:
     """Each parameter with its tensor; the file holds them in the order of their names.
 
     Raises:
@@ -66,7 +66,7 @@ def _parameters(
     if weights is None:
         expected = path.with_suffix(".pdiparams").name
         raise InvalidSource(
-            f"Expected a program with its weights. Received {path.name!r} alone, which takes {len(program.parameters)}.",
+            f"Expected a program with its {len(program.parameters)} weights. Received {path.name!r} alone.",
             place=str(path),
             hint=f"Put {expected!r} beside it, or name it with --weights; paddle.jit.save writes both.",
         )

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+
 from interlingua.errors import Unsupported
 from interlingua.ir.build import Builder
 from interlingua.notes import Notes
-
 from interlingua_paddle.frontend.pir import Operator, Program, Value
 
 Array = np.ndarray[Any, Any]
@@ -93,7 +93,9 @@ def dtype_of(value: Value) -> ir.DataType:
     """
     if not value.dtype:
         raise Unsupported("a value that is no tensor, or of a type the IR does not hold")
-    return ir.DataType[{"bfloat16": "BFLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}.get(value.dtype, value.dtype.upper())]
+    return ir.DataType[
+        {"bfloat16": "BFLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}.get(value.dtype, value.dtype.upper())
+    ]
 
 
 def filled(shape: Sequence[int], value: float, dtype: str) -> Array:

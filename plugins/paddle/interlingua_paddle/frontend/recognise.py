@@ -7,7 +7,6 @@ from pathlib import Path
 
 from interlingua.artifact import Artifact
 from interlingua.errors import InvalidSource, UntrustedSource
-
 from interlingua_paddle.frontend import pir
 
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
@@ -32,7 +31,7 @@ def recognise(path: Path) -> Artifact | None:
         return _prefix(path)
     if path.suffix in (".pdparams", ".pdopt") and _PICKLE.match(_head(path)):
         raise UntrustedSource(
-            f"Expected a saved program. Received {path.name!r}, a pickled state dict, which runs code when it is loaded "
+            f"Expected a saved program. Received {path.name!r}, a pickled state dict: it runs code when it is loaded "
             "and holds weights without a program.",
             hint="Load it into its model in Paddle and save both with paddle.jit.save(model, prefix, input_spec=[…]).",
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from interlingua.errors import InvalidSource, UntrustedSource
 from interlingua_paddle.frontend.inspect import inspect
 from interlingua_paddle.frontend.recognise import recognise

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from interlingua.worker import Worker, WorkerRaised
 
 X = np.random.default_rng(7).random((3, 1, 28, 28), np.float32)

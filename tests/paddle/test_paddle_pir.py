@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from interlingua.errors import InvalidSource
 from interlingua_paddle.frontend import pir
 

@@ -1,0 +1,89 @@
+"""Writes Paddle: a `paddle.nn.Layer` with `load()`, and its state dict in safetensors."""
+
+from __future__ import annotations
+
+import ast
+import json
+
+import onnx_ir as ir
+
+from interlingua.codegen.classes import layers, model_class
+from interlingua.codegen.dialect import Abbreviation, Dialect
+from interlingua.codegen.expressions import assign, call
+from interlingua.codegen.lowering import lower
+from interlingua.codegen.package import Package, WriteRequest
+from interlingua.codegen.program import Program
+from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
+from interlingua.codegen.weights import NAMES, write_safetensors
+from interlingua_paddle.lowering import lowers
+
+DIALECT = Dialect(
+    framework="paddle",
+    abbreviations=(
+        Abbreviation("paddle.nn.functional", "F", "import paddle.nn.functional as F"),
+        Abbreviation("paddle.nn", "nn", "from paddle import nn"),
+        Abbreviation("paddle", "paddle", "import paddle"),
+    ),
+    lowerings=lowers,
+    reserved=frozenset({"self", "load", "load_file", "Path", "training", "forward"}),
+)
+
+_LOAD = """
+model = {name}()
+missing, unexpected = model.set_state_dict(load_file(weights))
+if missing or unexpected:
+    raise ValueError(f"{{weights}} does not fit the model: missing {{missing}}, unexpected {{unexpected}}")
+model.eval()
+return model
+"""
+
+
+def _tensors(program: Program) -> list[Item]:
+    """Weights that stand by themselves: parameters, or buffers where nothing trains them."""
+    rows: list[Item] = []
+    for tensor in program.tensors:
+        dtype = tensor.weight.tensor.dtype
+        said = {} if dtype == ir.DataType.FLOAT else {"dtype": dtype.numpy().name}
+        shape = list(tensor.weight.shape)
+        if tensor.trainable:
+            rows.append(Line(assign([f"self.{tensor.attribute}"], call("self.create_parameter", [shape], said))))
+        else:
+            empty = call("paddle.empty", [shape], said)
+            rows.append(Line(ast.Expr(call("self.register_buffer", [tensor.attribute, empty]))))
+    return rows
+
+
+def source(program: Program, request: WriteRequest) -> str:
+    """The text of model.py."""
+    imports = {
+        *program.imports,
+        "from pathlib import Path",
+        "from paddle import nn",
+        "from safetensors.paddle import load_file",
+    }
+    if any(not tensor.trainable for tensor in program.tensors):
+        imports.add("import paddle")
+    body: list[Item] = [
+        model_class(program, "nn.Layer", [*layers(program), *_tensors(program)], "forward"),
+        Suite(
+            function_header("load", 'weights=Path(__file__).with_name("weights.safetensors")'),
+            code(_LOAD.format(name=program.name)),
+            "The model with its weights, in inference mode; `.train()` goes on training it.",
+        ),
+    ]
+    return render(f"Converted from {request.title}.", sorted_imports(imports), body)
+
+
+def write(model: ir.Model, request: WriteRequest) -> Package:
+    """Writes model.py and weights.safetensors into the request's folder.
+
+    Raises:
+        UnsupportedModel: what Paddle cannot say, all at once.
+    """
+    program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
+    (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
+    metadata = {NAMES: json.dumps(program.source_names(), sort_keys=True)}
+    write_safetensors(request.folder / "weights.safetensors", program.weights(), metadata)
+    return Package(
+        tuple(program.inputs), tuple(program.outputs), mapped, program.source_names(), layers=dict(program.names)
+    )
