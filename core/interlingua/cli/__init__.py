@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
-import click
 import typer
 
 from interlingua.cli.api import api
@@ -17,6 +17,7 @@ from interlingua.cli.run import run
 from interlingua.cli.verify import verify
 
 INTERRUPTED = 130
+"""The exit code after Ctrl-C, as the shell's own."""
 
 app = typer.Typer(
     name="interlingua",
@@ -35,25 +36,9 @@ def main() -> None:
     """Runs a command; an error of ours is one message and its exit code, never a traceback."""
     from interlingua.errors import InterlinguaError
 
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        code = app(standalone_mode=False)
+        app()
     except InterlinguaError as error:
-        _say(f"{error.title}: {error}")
-        code = error.exit_code
-    except click.exceptions.Abort:
-        _say("Interrupted; nothing was written.")
-        code = INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        _say("Interrupted; nothing was written.")
-        code = INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+        print(f"{error.title}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
