@@ -113,7 +113,7 @@ _FUSED_TRANSPOSED = ("fuse_relu", "fuse_activation")
 
 
 def _transposed_operators(api: str, rank: int, fused: tuple[str, ...]) -> list[Card]:
-    orders = layouts("NCHW", "NHWC", "Input") if rank == 2 else layouts("NCDHW", "NDHWC", "Input")
+    """The operator in both axis orders; that of volumes is stored with the words for images too."""
     return [
         operator(
             "ConvTranspose",
@@ -129,7 +129,7 @@ def _transposed_operators(api: str, rank: int, fused: tuple[str, ...]) -> list[C
             ignored=("output_size",),
             limits=("padding by the words SAME and VALID",),
         )
-        for order, slot in orders
+        for order, slot in layouts("NCHW", "NHWC", "Input")
     ]
 
 

@@ -60,10 +60,8 @@ def called(reading: Reading, op: Operator, row: Card, arguments: dict[str, Any],
     unread = [name for name, given in op.inputs.items() if given and name not in known_slots]
     if unread:
         raise Unsupported(f"its inputs {', '.join(unread)} are computed by the model")
-    rank = row.ranks[0] if row.ranks else max(reading.rank(next(iter(op.inputs.values()))[0]) - 2, 0)
-    first = next(iter(row.inputs.values()), None)
-    if first is not None and op.inputs.get(first.name) and not row.ranks:
-        rank = max(reading.rank(op.inputs[first.name][0]) - 2, 0)
+    first = next(iter(op.inputs[slot.name][0] for slot in row.inputs.values() if op.inputs.get(slot.name)), "")
+    rank = row.ranks[0] if row.ranks else max(reading.rank(first) - 2, 0)
     return read_call(
         reading.builder, row, arguments, {n: v for n, v in inputs.items() if v}, weights, layer=layer_of(op), rank=rank
     )
