@@ -17,6 +17,17 @@ from interlingua.codegen.source import Item, Line, Suite, code, function_header,
 from interlingua.codegen.weights import NAMES, write_safetensors
 from interlingua_paddle.lowering import lowers
 
+_LAYER = """
+add_module add_parameter add_sublayer apply astype backward bfloat16 buffers children clear_gradients cpu
+create_parameter create_tensor create_variable cuda double eval extra_repr float float16 forward full full_name
+get_buffer get_extra_state get_parameter get_sublayer get_submodule half load_dict load_state_dict modules
+named_buffers named_children named_modules named_parameters named_sublayers parameters register_buffer
+register_forward_hook register_forward_post_hook register_forward_pre_hook register_module register_parameter
+register_state_dict_hook requires_grad_ set_dict set_state_dict set_sublayer set_submodule sharded_state_dict
+state_dict sublayers to to_static_state_dict train type xpu zero_grad
+"""
+"""Names that `paddle.nn.Layer` has: a layer so called would hide behind the method."""
+
 DIALECT = Dialect(
     framework="paddle",
     abbreviations=(
@@ -25,7 +36,7 @@ DIALECT = Dialect(
         Abbreviation("paddle", "paddle", "import paddle"),
     ),
     lowerings=lowers,
-    reserved=frozenset({"self", "load", "load_file", "Path", "training", "forward"}),
+    reserved=frozenset({"self", "load", "load_file", "Path", "training", *_LAYER.split()}),
 )
 
 _LOAD = """
@@ -85,5 +96,10 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     metadata = {NAMES: json.dumps(program.source_names(), sort_keys=True)}
     write_safetensors(request.folder / "weights.safetensors", program.weights(), metadata)
     return Package(
-        tuple(program.inputs), tuple(program.outputs), mapped, program.source_names(), layers=dict(program.names)
+        tuple(program.inputs),
+        tuple(program.outputs),
+        mapped,
+        program.source_names(),
+        materialise={"layers": {layer.attribute: layer.source for layer in program.layers}},
+        layers=dict(program.names),
     )

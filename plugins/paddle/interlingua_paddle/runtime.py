@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import struct
 import sys
 import tempfile
 import uuid
@@ -14,7 +15,7 @@ import numpy
 import paddle
 
 SAVED = "model"
-DROPPED = ("pd_op.full_int_array", "pd_op.full", "pd_op.fetch", "pd_op.data")
+NAMES = "interlingua.names"
 
 
 def versions(arrays):
@@ -53,22 +54,26 @@ def trace(arrays, path, format, names=None):
     return list(found), found
 
 
-def materialise(arrays, folder, native, inputs):
-    """Saves the module of `folder` as a program with its weights, its parameters named as in the state dict."""
+def materialise(arrays, folder, native, inputs, layers=None):
+    """Saves the module of `folder` as a program with its weights, its parameters named as in the state dict.
+
+    Under a key of ours, which Paddle passes over, it keeps what weights and `layers` are in the source's terms.
+    """
     _prepare()
     if native != "paddle":
         raise ValueError("Expected the native artifact 'paddle'. Received {!r}.".format(native))
-    module = _module(folder)
-    model = module.load()
+    model = _module(folder).load()
     model.eval()
     specs = [paddle.static.InputSpec(entry["shape"], entry["dtype"], entry["name"]) for entry in inputs]
-    sources = getattr(module, "SOURCE_NAMES", {})
     for name, tensor in list(model.named_parameters()) + list(model.named_buffers()):
-        tensor.name = sources.get(name, name)
+        tensor.name = name
     prefix = os.path.join(folder, SAVED)
     paddle.jit.save(model, prefix, input_spec=specs)
     with open(prefix + ".json", encoding="utf-8") as file:
         program = json.load(file)
+    program[NAMES] = {"weights": _carried_names(folder), "layers": layers or {}}
+    with open(prefix + ".json", "w", encoding="utf-8") as file:
+        json.dump(program, file, separators=(",", ":"), sort_keys=False)
     files = [SAVED + suffix for suffix in (".json", ".pdiparams") if os.path.exists(prefix + suffix)]
     return {"path": SAVED + ".json", "files": files, "transposes": _count(program, "1.transpose")}, {}
 
@@ -123,6 +128,16 @@ def _prefix(path):
 def _is_program(path):
     with open(path, "rb") as file:
         return b'"pir"' in file.read(512)
+
+
+def _carried_names(folder):
+    """What each weight is in the source's terms, as the header of weights.safetensors says."""
+    path = os.path.join(folder, "weights.safetensors")
+    if not os.path.exists(path):
+        return {}
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+    return json.loads(header.get("__metadata__", {}).get(NAMES, "{}"))
 
 
 def _module(folder):
@@ -193,30 +208,19 @@ def _trace_module(arrays, path):
 
 
 def _trace_program(arrays, path):
-    """Runs a copy of the program that fetches every value (fetching inner values by handle crashes Paddle 3.3)."""
+    """Runs a copy of the program that fetches every value (fetching inner values by handle crashes Paddle 3.3).
+
+    A value is named after the layer whose weights it takes, bias and all, else after its operator ("relu_18").
+    """
     prefix = _prefix(path)
     with open(prefix + ".json", encoding="utf-8") as file:
         program = json.load(file)
     block = program["program"]["regions"][0]["blocks"][0]
     pattern = next(op for op in block["ops"] if op["#"] == "1.fetch")
     body = [op for op in block["ops"] if op["#"] != "1.fetch"]
-    number = max(_numbers(program))
-    labels, fetches = [], []
-    for op in body:
-        if op["#"] == "p" or not op["O"] or "pd_op." + op["#"].partition(".")[2] in DROPPED:
-            continue
-        value = op["O"][0]
-        if value["TT"]["#"] != "0.t_dtensor":
-            continue
-        number += 1
-        fetch = json.loads(json.dumps(pattern))
-        fetch["I"] = [{"%": value["%"]}]
-        fetch["O"] = [{"%": number, "TT": value["TT"]}]
-        label = "{}_{}".format(op["#"].partition(".")[2].rstrip("_"), value["%"])
-        for attribute in fetch["A"]:
-            attribute["AT"]["D"] = {"name": label, "col": len(fetches)}.get(attribute["N"], attribute["AT"].get("D"))
-        labels.append(label)
-        fetches.append(fetch)
+    shown = [op for op in body if _is_shown(op)]
+    first = max(_numbers(program)) + 1
+    fetches = [_fetch(pattern, op["O"][0], first + i, i) for i, op in enumerate(shown)]
     block["ops"] = body + fetches
     folder = tempfile.mkdtemp()
     try:
@@ -230,7 +234,45 @@ def _trace_program(arrays, path):
     finally:
         shutil.rmtree(folder)
     results = results if isinstance(results, (list, tuple)) else [results]
-    return {label: result.numpy() for label, result in zip(labels, results, strict=True)}
+    labels = _labels(body, program.get(NAMES, {}).get("layers", {}))
+    return {labels[op["O"][0]["%"]]: result.numpy() for op, result in zip(shown, results, strict=True)}
+
+
+def _is_shown(op):
+    hidden = op["#"] in ("p", "1.full_int_array", "1.full", "1.data") or not op["O"]
+    return not hidden and op["O"][0]["TT"]["#"] == "0.t_dtensor"
+
+
+def _fetch(pattern, value, number, column):
+    """A fetch operator for one value, made after one that is there."""
+    fetch = json.loads(json.dumps(pattern))
+    fetch["I"] = [{"%": value["%"]}]
+    fetch["O"] = [{"%": number, "TT": value["TT"]}]
+    for attribute in fetch["A"]:
+        if attribute["N"] == "name":
+            attribute["AT"]["D"] = "value_{}".format(number)
+        elif attribute["N"] == "col":
+            attribute["AT"]["D"] = column
+    return fetch
+
+
+def _labels(body, layers):
+    """Each value's name: its layer where it takes the layer's weights, else its operator and number."""
+    owner = {}
+    labels = {}
+    for op in body:
+        if op["#"] == "p":
+            layer = op["A"][3].rpartition(".")[0]
+            owner[op["O"]["%"]] = layers.get(layer, layer)
+            continue
+        if not op["O"]:
+            continue
+        number, kind = op["O"][0]["%"], op["#"].partition(".")[2]
+        owners = [owner[item["%"]] for item in op["I"] if item["%"] in owner]
+        if owners and op["#"] in ("1.reshape", "1.unsqueeze", "1.assign", "1.transpose"):
+            owner[number] = owners[0]
+        labels[number] = owners[0] if owners and owners[0] else "{}_{}".format(kind.rstrip("_"), number)
+    return labels
 
 
 def _numbers(item):

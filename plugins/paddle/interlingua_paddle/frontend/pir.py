@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from interlingua.codegen.weights import NAMES
 from interlingua.errors import InvalidSource
 
 NEWEST = 4
@@ -74,13 +75,18 @@ class Operator:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A whole file: its parameters, its inputs and outputs by name, its operators in order."""
+    """A whole file: its parameters, its inputs and outputs by name, its operators in order.
+
+    `weights` and `layers` tell what a program that we wrote ourselves is in its own source's terms.
+    """
 
     version: int
     parameters: tuple[Parameter, ...]
     inputs: Mapping[str, Value]
     outputs: Mapping[str, int]
     operators: tuple[Operator, ...]
+    weights: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    layers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def values(self) -> dict[int, Value]:
         """Every value of the outermost block by number."""
@@ -133,7 +139,7 @@ def parse(document: Any, place: str) -> Program:
         )
     try:
         block = _single(_single(document["program"]["regions"])["blocks"])
-        program = _program(version, block)
+        program = _program(version, block, document.get(NAMES) or {})
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise InvalidSource(
             f"Expected a whole PIR program. Received one whose structure is broken ({type(error).__name__}: {error}).",
@@ -148,7 +154,7 @@ def _single(items: Any) -> Any:
     return item
 
 
-def _program(version: int, block: Mapping[str, Any]) -> Program:
+def _program(version: int, block: Mapping[str, Any], names: Mapping[str, Any]) -> Program:
     parameters: list[Parameter] = []
     inputs: dict[str, Value] = {}
     outputs: dict[str, int] = {}
@@ -164,7 +170,8 @@ def _program(version: int, block: Mapping[str, Any]) -> Program:
             outputs[_unused(str(operator.attributes["name"]), outputs)] = _single(operator.inputs)
         else:
             operators.append(operator)
-    return Program(version, tuple(parameters), inputs, outputs, tuple(operators))
+    carried = [{str(key): str(value) for key, value in names.get(kind, {}).items()} for kind in ("weights", "layers")]
+    return Program(version, tuple(parameters), inputs, outputs, tuple(operators), *carried)
 
 
 def _unused(name: str, taken: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import onnx_ir as ir
@@ -9,7 +10,9 @@ import onnx_ir as ir
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import InvalidSource, Unsupported, UnsupportedModel, UsageError
 from interlingua.formats.lod_tensor import StoredTensor, read_stream
+from interlingua.ir import metadata
 from interlingua.ir.build import Builder
+from interlingua.ir.origin import OriginError, parse
 from interlingua_paddle.frontend import pir
 from interlingua_paddle.frontend.fold import fold
 from interlingua_paddle.frontend.operators import read_operator
@@ -30,7 +33,10 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     reading = Reading(program, builder, options.notes)
     for parameter, stored in _parameters(program, options.weights or artifact.files.get("weights"), path):
         tensor = ir.Tensor(stored.array(), name=parameter.name)
-        reading.keep(parameter.value, builder.weight(parameter.name, tensor))
+        weight = builder.weight(parameter.name, tensor)
+        with contextlib.suppress(OriginError):
+            metadata.set_origin(weight, parse(program.weights.get(parameter.name, "")))
+        reading.keep(parameter.value, weight)
     for name, value in program.inputs.items():
         shape = _input_shape(name, value, options, single=len(program.inputs) == 1)
         reading.keep(value, builder.input(name, shape, dtype_of(value)))

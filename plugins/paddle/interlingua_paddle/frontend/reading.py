@@ -24,6 +24,7 @@ class Reading:
         self.builder = builder
         self.notes = notes
         self.described = program.values()
+        self.layers = program.layers
         self.parameters = {parameter.value.number: parameter.name for parameter in program.parameters}
         self._tensors: dict[int, ir.Value] = {}
         self._arrays: dict[int, Array] = {}
@@ -76,7 +77,8 @@ class Reading:
         for number in operator.inputs:
             name = self.parameters.get(number, "")
             if "." in name.strip("."):
-                return name.rpartition(".")[0]
+                layer = name.rpartition(".")[0]
+                return self.layers.get(layer, layer)
         return operator.label
 
     def rank(self, operator: Operator) -> int:
