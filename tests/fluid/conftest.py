@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+
 from interlingua import environments, plugin
 from interlingua.errors import RuntimeMissing
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+PROGRAMS = Path(__file__).with_name("programs.py")
+ROOT = PROGRAMS.parents[2]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs a test that takes `program` for each function of programs.py that is one."""
+    if "program" in metafunc.fixturenames:
+        functions = [node for node in ast.parse(PROGRAMS.read_text()).body if isinstance(node, ast.FunctionDef)]
+        metafunc.parametrize("program", [function.name for function in functions if function.decorator_list])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,5 +42,5 @@ def fluid_python(environment: None) -> Path:
 def made(fluid_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of all programs of programs.py, saved by Fluid itself."""
     folder = tmp_path_factory.mktemp("fluid")
-    subprocess.run([str(fluid_python), str(HERE / "programs.py"), str(folder)], check=True, capture_output=True)
+    subprocess.run([str(fluid_python), str(PROGRAMS), str(folder)], check=True, capture_output=True)
     return folder

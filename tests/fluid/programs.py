@@ -4,7 +4,7 @@ Every parameter is drawn at random, statistics of normalizations too. OUT/<name>
 OUT/<name>.npz its inputs and outputs as Fluid computed them.
 """
 
-import os
+import pathlib
 import sys
 
 import numpy as np
@@ -326,12 +326,12 @@ def save(name, folder):
         feed = {"xyz"[i]: random.randn(*shape).astype("float32") for i, shape in enumerate(shapes_)}
         (value,) = executor.run(tested, feed=feed, fetch_list=[output])
         arguments = (list(feed), [output], executor, main)
-        fluid.io.save_inference_model(os.path.join(folder, name), *arguments)
+        fluid.io.save_inference_model(str(folder / name), *arguments)
         if name == "lenet":
-            fluid.io.save_inference_model(os.path.join(folder, "combined"), *arguments, params_filename="__params__")
-    np.savez(os.path.join(folder, name + ".npz"), output=np.asarray(value), **feed)
+            fluid.io.save_inference_model(str(folder / "combined"), *arguments, params_filename="__params__")
+    np.savez(str(folder / (name + ".npz")), output=np.asarray(value), **feed)
 
 
 if __name__ == "__main__":
     for each in PROGRAMS:
-        save(each, sys.argv[1])
+        save(each, pathlib.Path(sys.argv[1]))

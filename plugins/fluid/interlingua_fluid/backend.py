@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
@@ -18,7 +19,6 @@ from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Port, Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
 from interlingua.codegen.weights import NAMES, Weight, write_safetensors
-
 from interlingua_fluid.lowering import elementwise, layers, lowers
 from interlingua_fluid.naming import legalise
 

@@ -2,7 +2,6 @@
 
 from interlingua.adapters import same
 from interlingua.cards import Card, Kind, Slot, card
-
 from interlingua_fluid.cards.forms import operator
 
 

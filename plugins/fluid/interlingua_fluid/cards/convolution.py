@@ -4,8 +4,7 @@ from typing import Any
 
 from interlingua.adapters import each_axis, per_axis, same
 from interlingua.cards import Card, Fixed, Kind, Slot, card
-
-from interlingua_fluid.cards.forms import edges, groups, layouts, operator, switch, unfused
+from interlingua_fluid.cards.forms import edges, groups, layouts, operator, switch, unfused, whole_size
 
 _TRAITS = {"bias": "on by default", "pad": "each end of its own"}
 _ARGUMENTS = ("use_cudnn", "act", "name")
@@ -45,14 +44,15 @@ def _transposed(api: str, rank: int, data: str) -> Card:
         api,
         ranks=(rank,),
         weights={"W": Slot("param_attr"), "B": Slot("bias_attr")},
+        output_padding=whole_size("output_size"),
         kernel_shape=per_axis("filter_size"),
         pads=edges("padding", 0),
         strides=per_axis("stride", 1),
         dilations=per_axis("dilation", 1),
         group=groups("groups"),
         has_bias=switch("bias_attr"),
-        fixed={"data_format": Fixed(data, data), "output_size": Fixed(None, None)},
-        limits=("an output padding: output_size says the whole size instead",),
+        fixed={"data_format": Fixed(data, data)},
+        limits=("an output padding where the output's size is open",),
     )
 
 

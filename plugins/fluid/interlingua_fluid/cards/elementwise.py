@@ -1,7 +1,6 @@
 """Arithmetic element by element."""
 
 from interlingua.cards import Card, Fixed, Slot, card
-
 from interlingua_fluid.cards.forms import operator
 
 _BROADCAST = "numpy's broadcasting; another axis says where y's first axis stands in x"

@@ -109,6 +109,18 @@ def listed(name: str, default: Any = REQUIRED, positional: bool = False) -> Para
     return parameter(name, default, _LIST, positional=positional)
 
 
+_AXES = Adapter(
+    "axes",
+    lambda value, facts: None if value is None else value[0] if len(value) == 1 else list(value),
+    _list,
+)
+
+
+def axes(name: str, default: Any = REQUIRED) -> Parameter:
+    """Axes: a number where it is one, else a list; a tuple is refused by the operator."""
+    return parameter(name, default, _AXES)
+
+
 _NON_EMPTY = Adapter("list", lambda value, facts: value or [], lambda value, facts: _list(value, facts) or None)
 
 
@@ -117,9 +129,22 @@ def non_empty(name: str, default: Any = REQUIRED, positional: bool = False) -> P
     return parameter(name, default, _NON_EMPTY, positional=positional)
 
 
-def bias(facts: Facts) -> Any:
-    """Whether there is a bias: None makes one, False makes none."""
-    return None if facts.get("has_bias") else False
+def _whole_size(value: Any, facts: Facts) -> Any:
+    if not any(value):
+        return None
+    shape = facts.shapes.get("Y")
+    sizes = [] if shape is None else [size for size in shape[2:] if isinstance(size, int)]
+    if len(sizes) != len(value):
+        raise Unsupported(f"output_padding={list(value)} where the output's size is not known")
+    return sizes
+
+
+_WHOLE_SIZE = Adapter("whole_size", _whole_size, lambda value, facts: [0] * facts.rank, "the output's whole size")
+
+
+def whole_size(name: str) -> Parameter:
+    """A transposed convolution's output padding, said by the whole size of the output; None is the least one."""
+    return parameter(name, None, _WHOLE_SIZE)
 
 
 _BIAS = Adapter(

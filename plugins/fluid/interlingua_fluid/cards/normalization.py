@@ -2,7 +2,6 @@
 
 from interlingua.adapters import by_size, same
 from interlingua.cards import Card, Fixed, Kind, Slot, card
-
 from interlingua_fluid.cards.forms import layouts, operator, unfused
 
 _WEIGHTS = {

@@ -4,7 +4,6 @@ from typing import Any
 
 from interlingua.adapters import each_axis, flag, flip, per_axis
 from interlingua.cards import REQUIRED, Card, Fixed, Kind, Slot, card
-
 from interlingua_fluid.cards.forms import edges, layouts, operator
 
 _TRAITS = {"stride default": "1", "pad": "each end of its own"}

@@ -1,9 +1,8 @@
 """Reductions."""
 
-from interlingua.adapters import axes, flag
+from interlingua.adapters import flag
 from interlingua.cards import Fixed, card
-
-from interlingua_fluid.cards.forms import non_empty, operator
+from interlingua_fluid.cards.forms import axes, non_empty, operator
 
 _UNCAST = {"in_dtype": Fixed(-1, -1), "out_dtype": Fixed(-1, -1)}
 

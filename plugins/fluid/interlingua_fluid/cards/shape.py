@@ -5,7 +5,6 @@ from typing import Any
 from interlingua.adapters import choice, parameter, same
 from interlingua.cards import REQUIRED, Adapter, Card, Facts, Fixed, card
 from interlingua.errors import Unsupported
-
 from interlingua_fluid.cards.forms import listed, non_empty, operator, pairs
 
 
@@ -24,12 +23,15 @@ def _every_axis(value: Any, facts: Facts) -> Any:
     return found
 
 
-def _image(value: Any, facts: Facts) -> Any:
-    """ONNX's pads as [top, bottom, left, right]."""
-    every = _every_axis(value, facts)
-    if len(every) != 8 or any(every[:4]):
-        raise Unsupported(f"pads {list(value)} are not on the two axes of images")
-    return every[4:]
+def _image(first: int) -> Adapter:
+    def lower(value: Any, facts: Facts) -> Any:
+        every = _every_axis(value, facts)
+        inside = every[2 * first : 2 * first + 4]
+        if len(every) != 8 or sum(every) != sum(inside):
+            raise Unsupported(f"pads {list(value)} are not on the two axes of images")
+        return inside
+
+    return Adapter("image", lower, _split, "[top, bottom, left, right]")
 
 
 def _split(value: Any, facts: Facts) -> list[int]:
@@ -37,7 +39,7 @@ def _split(value: Any, facts: Facts) -> list[int]:
 
 
 _EVERY = Adapter("every_axis", _every_axis, _split, "begin and end of each axis in turn")
-_IMAGE = Adapter("image", _image, _split, "[top, bottom, left, right]")
+_IMAGES = {"NCHW": 2, "NHWC": 1}
 _TOLD = parameter("axes", None, Adapter("told_by_pads", lambda value, facts: None, None))
 _MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge"}
 
@@ -100,17 +102,20 @@ CARDS = (
         ignored=("name",),
         limits=("negative padding", "another mode than constant"),
     ),
-    card(
-        "Pad",
-        "paddle.fluid.layers.pad2d",
-        inputs={"data": "input"},
-        pads=parameter("paddings", [0, 0, 0, 0], _IMAGE),
-        axes=_TOLD,
-        mode=choice("mode", "constant", **_MODES),
-        constant_value=same("pad_value", 0.0),
-        fixed={"data_format": Fixed("NCHW", "NCHW")},
-        ignored=("name",),
-        limits=("other axes than those of images",),
+    *(
+        card(
+            "Pad",
+            "paddle.fluid.layers.pad2d",
+            inputs={"data": "input"},
+            pads=parameter("paddings", [0, 0, 0, 0], _image(first)),
+            axes=_TOLD,
+            mode=choice("mode", "constant", **_MODES),
+            constant_value=same("pad_value", 0.0),
+            fixed={"data_format": Fixed(order, "NCHW")},
+            ignored=("name",),
+            limits=("other axes than those of images",),
+        )
+        for order, first in _IMAGES.items()
     ),
     operator(
         "Pad",
@@ -124,12 +129,12 @@ CARDS = (
             "Pad",
             "pad2d",
             inputs={"data": "X"},
-            pads=parameter("paddings", [0, 0, 0, 0], _IMAGE),
-            implied={"axes": axes},
+            pads=parameter("paddings", [0, 0, 0, 0], _image(first)),
+            implied={"axes": [first, first + 1]},
             mode=choice("mode", "constant", **_MODES),
             constant_value=same("pad_value", 0.0),
             fixed={"data_format": Fixed(order, "NCHW")},
         )
-        for order, axes in (("NCHW", [2, 3]), ("NHWC", [1, 2]))
+        for order, first in _IMAGES.items()
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.cards import Card
 from interlingua.codegen.weights import Weight
@@ -15,7 +16,6 @@ from interlingua.formats.program_desc import Operator
 from interlingua.ir import metadata
 from interlingua.ir.build import read_call
 from interlingua.ir.facts import known, shape_of
-
 from interlingua_fluid.frontend.calls import by_card, called, number_like, reads
 from interlingua_fluid.frontend.graph import Reading, layer_of, output_of
 

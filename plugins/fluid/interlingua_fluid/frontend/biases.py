@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from interlingua.formats.program_desc import Operator, Program
-
 from interlingua_fluid.frontend.graph import output_of
 
 _CONVOLUTIONS = ("conv2d", "depthwise_conv2d", "conv3d")

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.cards import Card
 from interlingua.errors import Unsupported
 from interlingua.formats.program_desc import Operator
 from interlingua.ir.build import read_call
-
 from interlingua_fluid.frontend.graph import Reading, layer_of, output_of
 
 Reader = Callable[[Reading, Operator, str | None], None]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 import onnx_ir as ir
+
 from interlingua.errors import InvalidSource
 from interlingua.formats.lod_tensor import StoredTensor
 from interlingua.formats.program_desc import Operator, Program

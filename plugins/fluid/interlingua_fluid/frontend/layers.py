@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.codegen.weights import Weight
 from interlingua.errors import InvalidSource, Unsupported
 from interlingua.formats.program_desc import Operator
 from interlingua.ir import metadata
 from interlingua.ir.facts import known, shape_of
-
 from interlingua_fluid.frontend.calls import by_card, called, number_like, reads
 from interlingua_fluid.frontend.graph import Reading, layer_of, output_of
 

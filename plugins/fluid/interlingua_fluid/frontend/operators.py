@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from interlingua import cards
 from interlingua.formats.program_desc import Operator
-
 from interlingua_fluid.frontend import arithmetic, layers
 from interlingua_fluid.frontend.calls import READERS, by_card
 from interlingua_fluid.frontend.graph import Reading, layer_of

@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 import onnx_ir as ir
+
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import InvalidSource, Unsupported, UsageError
 from interlingua.formats.program_desc import LOD_TENSOR, Operator, Program, Variable
 from interlingua.notes import Dropped
-
 from interlingua_fluid.frontend.biases import fold_biases
 from interlingua_fluid.frontend.folder import open_model
 from interlingua_fluid.frontend.graph import Reading, layer_of

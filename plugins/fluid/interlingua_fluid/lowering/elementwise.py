@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
-
 from interlingua_fluid.lowering import lowers
 
 _SIGNS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Pow": "**"}

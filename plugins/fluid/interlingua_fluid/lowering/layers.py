@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.cards import Card, Facts
 from interlingua.codegen import expressions
@@ -17,7 +18,6 @@ from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
-
 from interlingua_fluid.lowering import lowers
 from interlingua_fluid.naming import parameters_of
 
