@@ -32,7 +32,6 @@ DEVIATIONS = (
     Deviation("Log", "log_param.base", ("-1", "-1.0"), "it computes the natural logarithm"),
     Deviation("Log", "log_param.scale", ("1", "1.0"), "it ignores the scale"),
     Deviation("Log", "log_param.shift", ("0", "0.0"), "it ignores the shift"),
-    Deviation("Pooling", "pooling_param.round_mode", ("CEIL", "0"), "it rounds up all the same"),
     Deviation("Pooling", "pooling_param.pool", ("MAX", "AVE", "0", "1"), "it refuses it"),
     Deviation("BatchNorm", "batch_norm_param.use_global_stats", ("true", "1"), "it normalizes otherwise"),
 )

@@ -1,15 +1,19 @@
-"""Runs Caffe networks in OpenCV: loaded by file in a worker; of ours it loads two files of plain Python by their path."""
+"""Runs Caffe networks in OpenCV, in a worker: loaded by file, and loads two of our files, plain Python, by their path."""
 
 import importlib.util
 import os
 import platform
+import re
 import sys
+import tempfile
 
 import cv2
 import numpy as np
 
 cv2.setNumThreads(2)
 cv2.setRNGSeed(0)
+_FLOOR = re.compile(r"round_mode\s*:\s*(FLOOR|1)\b")
+_CEIL = re.compile(r"round_mode\s*:\s*(CEIL|0)\b")
 
 
 def _sibling(*parts):
@@ -32,62 +36,74 @@ def versions(arrays):
 
 
 def _only(folder, suffix, stem):
-    found = sorted(name for name in os.listdir(folder) if name.endswith(suffix))
+    """The file of that stem, else the only one; None where there is none."""
+    found = sorted(name for name in os.listdir(folder or ".") if name.endswith(suffix))
     same = [name for name in found if os.path.splitext(name)[0] == stem] or found
-    if len(same) != 1:
-        raise ValueError("Expected one %s in %s. Received %s." % (suffix, folder, ", ".join(found) or "none"))
-    return os.path.join(folder, same[0])
+    if len(same) > 1:
+        raise ValueError("Expected one %s in %s. Received %s." % (suffix, folder, ", ".join(found)))
+    return os.path.join(folder, same[0]) if same else None
+
+
+def _files(path, weights):
+    graph = _only(path, ".prototxt", "deploy") if os.path.isdir(path) else path
+    if graph is None:
+        raise ValueError("Expected a prototxt in %s. Received none." % path)
+    stem = os.path.splitext(os.path.basename(graph))[0]
+    return graph, weights or _only(os.path.dirname(graph), ".caffemodel", stem)
+
+
+def _network(text, weights):
+    """The network in OpenCV, which spells Caffe's `round_mode: FLOOR` as its own `ceil_mode: false`."""
+    spelled = _CEIL.sub("", _FLOOR.sub("ceil_mode: false", text))
+    with tempfile.NamedTemporaryFile("w", suffix=".prototxt", encoding="utf-8") as file:
+        file.write(spelled)
+        file.flush()
+        net = cv2.dnn.readNetFromCaffe(file.name, *([weights] if weights else []))
+    net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+    net.enableFusion(False)
+    net.enableWinograd(False)
+    return net
 
 
 class _Network:
-    """A prototxt with its weights in OpenCV, and which layer computes which blob."""
+    """A network, and which layer computes which blob."""
 
-    def __init__(self, path, weights=None):
-        graph = _only(path, ".prototxt", "deploy") if os.path.isdir(path) else path
-        with open(graph, encoding="utf-8") as file:
-            entries = _SCAN.outline(file.read())
-        layers = [entry.children for entry in entries if entry.name == "layer"]
-        self.layers = [(self._one(layer, "name"), self._one(layer, "type"), layer) for layer in layers]
+    def __init__(self, path, text=None, weights=None):
+        graph, weights = _files(path, weights)
+        if text is None:
+            with open(graph, encoding="utf-8") as file:
+                text = file.read()
+        layers = [entry.children for entry in _SCAN.outline(text) if entry.name == "layer"]
+        self.layers = [(_first(layer, "name"), _first(layer, "type"), layer) for layer in layers]
         unproved = _ORACLE.unproved((name, kind, _SCAN.flat(layer)) for name, kind, layer in self.layers)
         if unproved:
             raise ValueError("OpenCV would not compute what Caffe does. " + " ".join(unproved))
-        if weights is None and self._has_weights(os.path.dirname(graph)):
-            weights = _only(os.path.dirname(graph), ".caffemodel", os.path.splitext(os.path.basename(graph))[0])
-        self.net = cv2.dnn.readNetFromCaffe(graph, weights) if weights else cv2.dnn.readNetFromCaffe(graph)
-        self.net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
-        self.net.enableFusion(False)
-        self.net.enableWinograd(False)
-        self.inputs = [top for _, kind, layer in self.layers if kind == "Input" for top in self._all(layer, "top")]
+        self.net = _network(text, weights)
+        self.inputs = [top for _, kind, layer in self.layers if kind == "Input" for top in _every(layer, "top")]
+        self.known = set(self.net.getLayerNames())
         self.blobs = {}
         for name, kind, layer in self.layers:
-            for index, top in enumerate(self._all(layer, "top")):
-                if kind != "Input":
-                    self.blobs[top] = (name, index)
+            if kind != "Input":
+                pin = self.pin(name, layer)
+                self.blobs.update((top, (pin, index)) for index, top in enumerate(_every(layer, "top")))
 
-    @staticmethod
-    def _has_weights(folder):
-        return any(name.endswith(".caffemodel") for name in os.listdir(folder or "."))
-
-    @staticmethod
-    def _all(layer, field):
-        return [entry.value for entry in layer if entry.name == field]
-
-    def _one(self, layer, field):
-        return self._all(layer, field)[0]
+    def pin(self, name, layer):
+        """The layer's name in OpenCV, which calls some by their top."""
+        return name if name in self.known else _first(layer, "top")
 
     def ends(self):
         """The blobs that nothing takes after they were last computed."""
-        open_ = {}
+        left = {}
         for name, _, layer in self.layers:
-            for bottom in self._all(layer, "bottom"):
-                open_.pop(bottom, None)
-            for top in self._all(layer, "top"):
-                open_[top] = name
-        return [blob for blob in open_ if blob not in self.inputs]
+            for bottom in _every(layer, "bottom"):
+                left.pop(bottom, None)
+            left.update((top, name) for top in _every(layer, "top"))
+        return [blob for blob in left if blob not in self.inputs]
 
     def feed(self, arrays):
-        names = [name if name in self.inputs else by_order for name, by_order in zip(arrays, self.inputs)]
-        for name, array in zip(names, arrays.values()):
+        """Gives inputs by blob name, else in order."""
+        by_name = all(name in self.inputs for name in arrays)
+        for name, array in zip(arrays if by_name else self.inputs, arrays.values()):
             self.net.setInput(np.ascontiguousarray(array, dtype=np.float32), name)
 
     def compute(self, pins):
@@ -97,27 +113,37 @@ class _Network:
         return [np.array(groups[layer][index]) for layer, index in pins]
 
 
-def run(arrays, path, format, inputs=None, outputs=None, weights=None):
-    """The network's outputs, in order, for inputs by blob name or in order."""
-    network = _Network(path, weights)
+def _every(layer, field):
+    return [entry.value for entry in layer if entry.name == field]
+
+
+def _first(layer, field):
+    return next(iter(_every(layer, field)), "")
+
+
+def run(arrays, path, format, inputs=None, outputs=None, text=None, weights=None):
+    """The network's outputs, in order, for inputs by blob name or in order; `text` stands in for the prototxt."""
+    network = _Network(path, text, weights)
     network.feed(arrays)
     names = outputs or network.ends()
     missing = [name for name in names if name not in network.blobs]
     if missing:
-        raise ValueError("Expected blobs of the network (%s). Received %s." % (", ".join(network.blobs), ", ".join(missing)))
+        known = ", ".join(network.blobs)
+        raise ValueError("Expected blobs of the network (%s). Received %s." % (known, ", ".join(missing)))
     return {}, dict(zip(names, network.compute([network.blobs[name] for name in names])))
 
 
-def trace(arrays, path, format, names=None, weights=None):
+def trace(arrays, path, format, names=None, text=None, weights=None):
     """What each layer computes, by layer name; all layers where none is named."""
-    network = _Network(path, weights)
+    network = _Network(path, text, weights)
     network.feed(arrays)
-    wanted = [(name, 0) for name, kind, _ in network.layers if kind != "Input" and (not names or name in names)]
-    return {}, dict(zip([name for name, _ in wanted], network.compute(wanted)))
+    wanted = [row for row in network.layers if row[1] != "Input" and (not names or row[0] in names)]
+    arrays = network.compute([(network.pin(name, layer), 0) for name, _, layer in wanted])
+    return {}, dict(zip([name for name, _, _ in wanted], arrays))
 
 
 def materialise(arrays, folder, native, inputs):
-    """What the backend wrote is what OpenCV takes: loads it, and counts its Permute layers."""
+    """Loads what the backend wrote, which is the native artifact already; counts its Permute layers."""
     network = _Network(folder)
     files = sorted(name for name in os.listdir(folder) if name.endswith((".prototxt", ".caffemodel")))
     return {"path": ".", "files": files, "transposes": sum(kind == "Permute" for _, kind, _ in network.layers)}, {}

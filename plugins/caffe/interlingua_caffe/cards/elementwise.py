@@ -67,11 +67,17 @@ CARDS = (
         {"A": "bottom[0]"},
         when=each_channel("A", "B"),
         weights={"B": Slot("blobs[0]", "C")},
-        fixed={"scale_param.axis": Fixed(1, 1), "scale_param.num_axes": Fixed(1, 1), "scale_param.bias_term": Fixed(False, False)},
+        fixed={
+            "scale_param.axis": Fixed(1, 1),
+            "scale_param.num_axes": Fixed(1, 1),
+            "scale_param.bias_term": Fixed(False, False),
+        },
         ignored=("scale_param.filler", "scale_param.bias_filler"),
         traits={"bias": "off by default"},
     ),
-    layer("Sqrt", "Power", X, fixed={**{n: Fixed(v, v) for n, v in _NEUTRAL.items()}, "power_param.power": Fixed(0.5, 1)}),
+    layer(
+        "Sqrt", "Power", X, fixed={**{n: Fixed(v, v) for n, v in _NEUTRAL.items()}, "power_param.power": Fixed(0.5, 1)}
+    ),
     _power("Pow", "power", "X", "Y"),
     _exponential("Exp", "Exp", "exp_param"),
     _exponential("Log", "Log", "log_param"),

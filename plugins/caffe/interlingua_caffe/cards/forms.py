@@ -67,7 +67,11 @@ def listed(name: str) -> Parameter:
     return parameter(
         name,
         REQUIRED,
-        Adapter("listed", lambda value, facts: list(value), lambda value, facts: [value] if isinstance(value, int) else list(value)),
+        Adapter(
+            "listed",
+            lambda value, facts: list(value),
+            lambda value, facts: [value] if isinstance(value, int) else list(value),
+        ),
     )
 
 

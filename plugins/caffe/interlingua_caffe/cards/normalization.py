@@ -40,6 +40,9 @@ CARDS = (
         "Dropout",
         {"data": "bottom[0]"},
         ratio=same("dropout_param.dropout_ratio", 0.5),
-        fixed={"dropout_param.scale_train": Fixed(True, True), "dropout_param.sample_weights_test": Fixed(False, False)},
+        fixed={
+            "dropout_param.scale_train": Fixed(True, True),
+            "dropout_param.sample_weights_test": Fixed(False, False),
+        },
     ),
 )

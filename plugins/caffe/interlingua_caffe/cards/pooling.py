@@ -72,13 +72,18 @@ def _pooling(record: str, pool: str, **more: Any) -> Card:
 
 _TRAITS = {"stride default": "1", "size": "rounded up"}
 _AVERAGE = _pooling(
-    "AveragePool", "AVE", implied={"count_include_pad": 1}, traits=_TRAITS | {"mean denominator": "the window with its padding"}
+    "AveragePool",
+    "AVE",
+    implied={"count_include_pad": 1},
+    traits=_TRAITS | {"mean denominator": "the window with its padding"},
 )
 
 
 def _lower_average(facts: Facts) -> dict[str, Any]:
     """Without padding it does not matter whether padding counts in the divisor."""
-    counted = facts if any(facts["pads"]) else dataclasses.replace(facts, values={**facts.values, "count_include_pad": 1})
+    counted = (
+        facts if any(facts["pads"]) else dataclasses.replace(facts, values={**facts.values, "count_include_pad": 1})
+    )
     return _AVERAGE._lower_parameters(counted)
 
 

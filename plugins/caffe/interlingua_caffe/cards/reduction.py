@@ -18,7 +18,10 @@ def _first(value: Any, facts: Facts) -> int:
 
 
 _TAIL = Adapter(
-    "tail", _first, lambda value, facts: list(range(value % facts["input_rank"], facts["input_rank"])), "from that axis on"
+    "tail",
+    _first,
+    lambda value, facts: list(range(value % facts["input_rank"], facts["input_rank"])),
+    "from that axis on",
 )
 
 CARDS = (

@@ -30,5 +30,11 @@ CARDS = (
         traits={"0": "the size of that axis before"},
     ),
     layer("Transpose", "Permute", _DATA, perm=listed("permute_param.order"), remark="A layer of the SSD branch."),
-    layer("Concat", "Concat", {"inputs": "bottom"}, axis=axis("concat_param.axis", 1), ignored=("concat_param.concat_dim",)),
+    layer(
+        "Concat",
+        "Concat",
+        {"inputs": "bottom"},
+        axis=axis("concat_param.axis", 1),
+        ignored=("concat_param.concat_dim",),
+    ),
 )

@@ -56,7 +56,9 @@ class InputShapes:
         self._free = not any(_fixes_batch(layer) for layer in layers)
         wrong = [name for name in options.shapes if name not in (*self._names, "")]
         if wrong:
-            raise UsageError(f"Expected a shape for one of the inputs {', '.join(self._names)}. Received one for {wrong[0]!r}.")
+            raise UsageError(
+                f"Expected a shape for one of the inputs {', '.join(self._names)}. Received one for {wrong[0]!r}."
+            )
 
     def _said(self, top: str) -> Shape | None:
         only = self._options.shapes.get("") if len(self._names) == 1 or self._names[0] == top else None

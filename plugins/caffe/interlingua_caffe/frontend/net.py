@@ -19,6 +19,7 @@ from interlingua_caffe.proto import Message
 from interlingua_caffe.proto.text import Unknown, parse
 from interlingua_caffe.proto.wire import Blob, stored_layers
 
+
 @dataclasses.dataclass(frozen=True)
 class Stored:
     """A learned blob: the name Caffe's HDF5 snapshots give it (`conv1/0`), and what the file holds."""
@@ -64,7 +65,9 @@ def parsed(path: Path) -> tuple[Message, list[Unknown]]:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidSource(f"Expected a Caffe network as protobuf text. Received {path.name!r}, which is no text.", place=str(path)) from error
+        raise InvalidSource(
+            f"Expected a Caffe network as protobuf text. Received {path.name!r}, which is no text.", place=str(path)
+        ) from error
     net, unknown = parse(text, str(path))
     return upgrade(net), unknown
 
@@ -142,7 +145,9 @@ def _needed(layers: Sequence[Message], wanted: Iterable[tuple[int, str]]) -> set
     for index, layer in enumerate(layers):
         for bottom in layer.bottom:
             if bottom not in producer:
-                raise InvalidSource(f"Expected a blob that a layer above computes. Received {bottom!r}.", place=f"layer {layer.name!r}")
+                raise InvalidSource(
+                    f"Expected a blob that a layer above computes. Received {bottom!r}.", place=f"layer {layer.name!r}"
+                )
         before.append({bottom: producer[bottom] for bottom in layer.bottom})
         producer.update(dict.fromkeys(layer.top, index))
     needed: set[int] = set()
@@ -167,7 +172,9 @@ def load(artifact: Artifact, options: ReadOptions) -> Net:
     layers = _working(tested(message), options)
     wanted = _wanted(layers, options)
     if not wanted:
-        raise InvalidSource("Expected a network that computes something. Received one without layers at test.", place=str(graph))
+        raise InvalidSource(
+            "Expected a network that computes something. Received one without layers at test.", place=str(graph)
+        )
     needed = _needed(layers, wanted)
     return _assembled(message.name or graph.stem, layers, needed, wanted, _stored(artifact, options), unknown, options)
 
@@ -180,7 +187,9 @@ def _stored(artifact: Artifact, options: ReadOptions) -> dict[str, tuple[Blob, .
     if not path.is_file():
         raise InvalidSource(f"Expected a `.caffemodel` with the weights. Received {str(path)!r}, which does not exist.")
     if kind_of(path) != "weights":
-        raise InvalidSource(f"Expected a `.caffemodel` with the weights. Received {path.name!r}, which is none.", place=str(path))
+        raise InvalidSource(
+            f"Expected a `.caffemodel` with the weights. Received {path.name!r}, which is none.", place=str(path)
+        )
     return {layer.name: layer.blobs for layer in stored_layers(path) if layer.blobs}
 
 

@@ -72,7 +72,8 @@ def kind_of(path: Path) -> str:
     kind = _kind_of_binary(data)
     if not kind and path.suffix == ".caffemodel":
         raise InvalidSource(
-            f"Expected the weights of a Caffe network. Received {path.name!r}, which is truncated, corrupt or none.", place=str(path)
+            f"Expected the weights of a Caffe network. Received {path.name!r}, which is truncated, corrupt or none.",
+            place=str(path),
         )
     return kind
 
@@ -93,7 +94,9 @@ def _kind_of_text(text: str, path: Path) -> str:
         names = {entry.name for entry in outline(text)}
     except Malformed as error:
         if path.suffix == ".prototxt":
-            raise InvalidSource(f"Expected a Caffe network as protobuf text. Received {error}.", place=str(path)) from error
+            raise InvalidSource(
+                f"Expected a Caffe network as protobuf text. Received {error}.", place=str(path)
+            ) from error
         return ""
     if names & {"layer", "layers"}:
         return "network"
@@ -144,18 +147,28 @@ def _chosen_network(folder: Path, texts: list[Path]) -> Path:
     if not networks:
         kinds = {kind_of(path): path for path in texts if path.stat().st_size}
         if "solver" in kinds:
-            raise InvalidSource(_WRONG["solver"].format(name=kinds["solver"].name), place=str(folder), hint=_HINTS["solver"])
-        raise InvalidSource(f"Expected a Caffe network in the folder. Received {texts[0].name!r}, which is none.", place=str(folder))
+            raise InvalidSource(
+                _WRONG["solver"].format(name=kinds["solver"].name), place=str(folder), hint=_HINTS["solver"]
+            )
+        raise InvalidSource(
+            f"Expected a Caffe network in the folder. Received {texts[0].name!r}, which is none.", place=str(folder)
+        )
     for narrowed in (networks, [p for p in networks if "deploy" in p.stem], [p for p in networks if _says_shape(p)]):
         if len(narrowed) == 1:
             return narrowed[0]
     listed = ", ".join(path.name for path in networks)
-    raise InvalidSource(f"Expected one Caffe network in the folder. Received {len(networks)}: {listed}.", place=str(folder), hint="Name one of them.")
+    raise InvalidSource(
+        f"Expected one Caffe network in the folder. Received {len(networks)}: {listed}.",
+        place=str(folder),
+        hint="Name one of them.",
+    )
 
 
 def _says_shape(path: Path) -> bool:
     def has_input(entry: Entry) -> bool:
-        return entry.name == "input" or any(inner.name in ("input_param", "memory_data_param") for inner in entry.children)
+        return entry.name == "input" or any(
+            inner.name in ("input_param", "memory_data_param") for inner in entry.children
+        )
 
     return any(has_input(entry) for entry in outline(path.read_text(encoding="utf-8")))
 

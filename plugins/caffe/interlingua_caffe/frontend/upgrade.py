@@ -118,7 +118,10 @@ def _upgraded_v0(connection: Message) -> Message:
     old = connection.layer
     if old.type not in _V0_TYPES:
         known = ", ".join(_V0_TYPES)
-        raise InvalidSource(f"Expected a layer type of Caffe's first form ({known}). Received {old.type!r}.", place=f"layer {old.name!r}")
+        raise InvalidSource(
+            f"Expected a layer type of Caffe's first form ({known}). Received {old.type!r}.",
+            place=f"layer {old.name!r}",
+        )
     new = message("V1LayerParameter")
     new.bottom.extend(connection.bottom)
     new.top.extend(connection.top)
@@ -138,7 +141,9 @@ def _upgraded_v0(connection: Message) -> Message:
 
 def _fold_padding(connections: list[Message]) -> list[Message]:
     """A `padding` layer becomes the `pad` of the layers that take its top."""
-    padded = {c.top[0]: (c.layer.pad, c.bottom[0]) for c in connections if c.layer.type == _PADDING and c.top and c.bottom}
+    padded = {
+        c.top[0]: (c.layer.pad, c.bottom[0]) for c in connections if c.layer.type == _PADDING and c.top and c.bottom
+    }
     kept = []
     for connection in connections:
         if connection.layer.type == _PADDING:
@@ -203,7 +208,9 @@ def _move_transforms(layer: Message) -> None:
 def _input_layers(net: Message) -> list[Message]:
     """`input: "data" input_dim: …` becomes an Input layer each; one without a shape keeps none."""
     if net.input_dim and len(net.input_dim) != 4 * len(net.input):
-        raise InvalidSource(f"Expected 4 input_dim for each of {len(net.input)} inputs. Received {len(net.input_dim)}.", place=net.name)
+        raise InvalidSource(
+            f"Expected 4 input_dim for each of {len(net.input)} inputs. Received {len(net.input_dim)}.", place=net.name
+        )
     layers = []
     for index, name in enumerate(net.input):
         layer = message("LayerParameter")

@@ -42,7 +42,9 @@ def _unknown(entries: list[Entry], descriptor: Any, path: str = "", layer: str =
         if field is None:
             yield Unknown(here, entry.line, layer)
         elif field.message_type is not None:
-            yield from _unknown(entry.children, field.message_type, "" if is_layer else here, _name(entry) if is_layer else layer)
+            yield from _unknown(
+                entry.children, field.message_type, "" if is_layer else here, _name(entry) if is_layer else layer
+            )
 
 
 def parse(text: str, place: str) -> tuple[Message, list[Unknown]]:
