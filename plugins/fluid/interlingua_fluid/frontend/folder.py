@@ -34,7 +34,7 @@ def recognise(path: Path) -> Artifact | None:
     program = read_program(graph)
     if program.version >= _PADDLE_2:
         raise InvalidSource(
-            f"Expected a program of Fluid 1.x. Received one that Paddle {_spelled(program.version)} wrote.",
+            f"Expected a program of Fluid 1.x. Received one that Paddle {spelled(program.version)} wrote.",
             place=str(graph),
             hint="Load it with Paddle and save it again with paddle.jit.save, which Paddle 3 writes as `.json`.",
         )
@@ -181,7 +181,8 @@ def _is_stream(path: Path) -> bool:
     return len(head) == 21 and head[:16] == bytes(16) and head[20] == 8
 
 
-def _spelled(version: int) -> str:
+def spelled(version: int) -> str:
+    """A program's version as people write it: 1008005 is 1.8.5."""
     return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
 
 
