@@ -51,6 +51,9 @@ def _without(model: ir.Model, large: dict[str, ir.Value]) -> ir.Model:
     copy = model.clone()
     for name in large:
         copy.graph.initializers.pop(name)
+    for value in copy.graph.initializers.values():
+        if isinstance(value.const_value, ir.ExternalTensor):  # its file belongs to the source, not to this model
+            value.const_value = ir.tensor(value.const_value.numpy().copy(), name=value.name)
     return copy
 
 

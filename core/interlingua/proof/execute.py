@@ -10,6 +10,7 @@ from typing import Any
 import onnx_ir as ir
 
 from interlingua.errors import WorkerFailed
+from interlingua.onnx.writer import save
 from interlingua.proof.compare import Array
 from interlingua.worker import shared
 
@@ -40,23 +41,16 @@ def trace(
     return reply.arrays
 
 
-def save(model: ir.Model, folder: Path, name: str = "model.onnx") -> Path:
-    """The IR as a file that onnxruntime can load, its weights beside it and streamed."""
-    path = folder / name
-    ir.save(model, path, external_data=f"{name}.data", size_threshold_bytes=4096)
-    return path
-
-
 def run_ir(model: ir.Model, arrays: Mapping[str, Array]) -> list[Array]:
     """The IR's outputs, computed by onnxruntime without graph optimisations."""
     with tempfile.TemporaryDirectory(prefix="interlingua-") as folder:
-        path = save(model.clone(), Path(folder))
+        path, *_ = save(model, Path(folder) / "model.onnx")
         return run(IR_RUNTIME, arrays, {"path": str(path), "format": "onnx"}, phase="run the IR")
 
 
 def trace_ir(model: ir.Model, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Every intermediate value of the IR by name."""
     with tempfile.TemporaryDirectory(prefix="interlingua-") as folder:
-        path = save(model.clone(), Path(folder))
+        path, *_ = save(model, Path(folder) / "model.onnx")
         names = [value.name for node in model.graph for value in node.outputs if value.name]
         return trace(IR_RUNTIME, arrays, {"path": str(path), "format": "onnx"}, names)

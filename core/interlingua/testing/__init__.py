@@ -1,0 +1,1 @@
+"""The conformance kit: nets, and checks that any plugin, ours or a stranger's, runs."""
