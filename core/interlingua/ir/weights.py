@@ -53,6 +53,27 @@ def moved(graph: ir.Graph, value: ir.Value, steps: Sequence[Step], name: str = "
     return add_initializer(graph, name or f"{value.name}_{needed[-1][0]}", lazy, expression)
 
 
+def derived(
+    graph: ir.Graph,
+    stem: str,
+    operands: Sequence[ir.Value],
+    expression: Call,
+    shape: Sequence[int],
+    dtype: ir.DataType,
+) -> ir.Value:
+    """An initializer that holds `expression` of other initializers, evaluated when somebody asks for it.
+
+    The expression's operands are those of the initializers, in the same order.
+    """
+    tensors = [value.const_value for value in operands]
+
+    def load() -> ir.TensorProtocol:
+        arrays = [tensor.numpy() for tensor in tensors if tensor is not None]
+        return ir.tensor(np.ascontiguousarray(FUNCTIONS[expression.function](*arrays, *expression.numbers)), dtype=dtype)
+
+    return add_initializer(graph, stem, ir.LazyTensor(load, dtype, ir.Shape(shape)), simplified(expression))
+
+
 def _shape_after(shape: tuple[int, ...], function: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
     if function == "transpose":
         return tuple(shape[axis] for axis in numbers)

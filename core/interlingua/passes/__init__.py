@@ -9,19 +9,46 @@ import onnx_ir as ir
 from interlingua.notes import Notes
 from interlingua.passes.base import Pass
 from interlingua.passes.constants import LiftConstants
+from interlingua.passes.dense import FuseDense, SpellFlatten
+from interlingua.passes.duplicates import MergeInitializers
+from interlingua.passes.fold import FoldConstants
 from interlingua.passes.infer import InferShapes
 from interlingua.passes.inline import InlineFunctions
+from interlingua.passes.names import NameNodes, SortNodes
+from interlingua.passes.no_ops import RemoveNoOps
 from interlingua.passes.origins import RecordOrigins
+from interlingua.passes.pads import ExplicitPads
+from interlingua.passes.shape_arithmetic import NameDimensions, ResolveShapes
+from interlingua.passes.unused import RemoveUnused
 from interlingua.passes.upgrade import UpgradeOpset
 
 CANONICAL: tuple[type[Pass], ...] = (
+    SortNodes,
     RecordOrigins,
+    NameDimensions,
     InlineFunctions,
     InferShapes,
     UpgradeOpset,
     LiftConstants,
     InferShapes,
+    FoldConstants,
+    ResolveShapes,
+    InferShapes,
+    FoldConstants,
+    ResolveShapes,
+    RemoveUnused,
+    InferShapes,
+    ExplicitPads,
+    RemoveNoOps,
+    FuseDense,
+    SpellFlatten,
+    MergeInitializers,
+    RemoveUnused,
+    SortNodes,
+    InferShapes,
+    NameNodes,
 )
+"""The passes that bring a model as read into the canonical form."""
 
 
 def run(

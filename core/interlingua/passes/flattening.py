@@ -19,14 +19,14 @@ def flattening(node: ir.Node) -> Movable | None:
     """How a node that joins or splits axes takes data in another order; None where it cannot."""
     if node.domain != "":
         return None
-    if _flattens(node):
+    if joins_all_but_first(node):
         return _before_dense(node) or _of_ones(node)
     if node.op_type == "Reshape":
         return _after_dense(node) or _of_ones(node)
     return None
 
 
-def _flattens(node: ir.Node) -> bool:
+def joins_all_but_first(node: ir.Node) -> bool:
     """Whether the node joins all axes but the first."""
     if node.op_type == "Flatten":
         return attribute(node, "axis", 1) == 1

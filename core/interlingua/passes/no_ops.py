@@ -1,0 +1,48 @@
+"""Removes what does nothing."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from interlingua.ir.edit import bypass, constant
+from interlingua.ir.facts import shape_of
+from interlingua.passes.base import Pass
+from interlingua.passes.transposes import order_of
+
+
+class RemoveNoOps(Pass):
+    """Replaces `Identity(X)`, `Cast(X)` to its own type, a Transpose or Reshape that changes nothing, by `X`.
+
+    Dropout stays: the target is to be trained further. What stands between an input and an output stays too.
+    """
+
+    def transform(self, model: ir.Model) -> bool:
+        """See the class."""
+        changed = False
+        for node in list(model.graph.all_nodes()):
+            source = node.inputs[0] if node.inputs else None
+            if node.domain == "" and source is not None and source.graph is node.graph and _idle(node, source):
+                changed = bypass(node, source) or changed
+        return changed
+
+
+def _idle(node: ir.Node, source: ir.Value) -> bool:
+    if node.op_type == "Identity":
+        return True
+    if node.op_type == "Cast":
+        return source.dtype is not None and int(source.dtype) == node.attributes["to"].as_int()
+    if node.op_type == "Transpose":
+        order = order_of(node)
+        return order is not None and order == tuple(range(len(order)))
+    if node.op_type in ("Concat", "Sum", "Max", "Min", "Mean"):
+        return len(node.inputs) == 1
+    if node.op_type in ("Reshape", "Flatten", "Expand"):
+        before, after = shape_of(source), shape_of(node.outputs[0])
+        return before is not None and before == after and None not in before
+    if node.op_type in ("Squeeze", "Unsqueeze"):
+        axes = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+        return axes is not None and axes.size == 0
+    if node.op_type == "Pad":
+        pads = constant(node.inputs[1])
+        return pads is not None and not pads.any()
+    return False
