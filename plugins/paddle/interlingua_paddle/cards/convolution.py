@@ -24,6 +24,17 @@ def _owns_its_weights(facts: Facts) -> bool:
     return "W" in facts.constants and ("B" not in facts.shapes or "B" in facts.constants)
 
 
+def _window(record: str) -> dict[str, Any]:
+    """The parameters of the kernel's steps in the order in which people write them."""
+    added = {"output_padding": per_axis("output_padding", 0)} if record == "ConvTranspose" else {}
+    return {
+        "strides": per_axis("stride", 1),
+        "pads": pairs("padding", 0),
+        **added,
+        "dilations": per_axis("dilation", 1),
+    }
+
+
 def _layer(record: str, api: str, rank: int, **more: Any) -> Card:
     fixed = {"data_format": Fixed(FORMATS[rank], FORMATS[rank]), **more.pop("fixed", {})}
     return card(
@@ -37,9 +48,7 @@ def _layer(record: str, api: str, rank: int, **more: Any) -> Card:
         in_channels=same("in_channels", positional=True),
         out_channels=same("out_channels", positional=True),
         kernel_shape=per_axis("kernel_size", positional=True),
-        strides=per_axis("stride", 1),
-        dilations=per_axis("dilation", 1),
-        pads=pairs("padding", 0),
+        **_window(record),
         group=same("groups", 1),
         has_bias=BIAS,
         fixed=fixed,
@@ -57,9 +66,7 @@ def _function(record: str, api: str, rank: int, **more: Any) -> Card:
         ranks=(rank,),
         inputs={"X": Slot("x"), "W": Slot("weight"), "B": Slot("bias", default=None)},
         kernel_shape=told_otherwise("the weight's shape"),
-        strides=per_axis("stride", 1),
-        dilations=per_axis("dilation", 1),
-        pads=pairs("padding", 0),
+        **_window(record),
         group=same("groups", 1),
         fixed=fixed,
         ignored=("name",),
@@ -73,16 +80,12 @@ _PADDING_MODE = {"padding_mode": Fixed("zeros", "zeros")}
 CARDS = (
     *(_layer("Conv", f"paddle.nn.Conv{rank}D", rank, fixed=_PADDING_MODE) for rank in FORMATS),
     *(_function("Conv", f"paddle.nn.functional.conv{rank}d", rank) for rank in FORMATS),
-    *(
-        _layer("ConvTranspose", f"paddle.nn.Conv{rank}DTranspose", rank, output_padding=per_axis("output_padding", 0))
-        for rank in FORMATS
-    ),
+    *(_layer("ConvTranspose", f"paddle.nn.Conv{rank}DTranspose", rank) for rank in FORMATS),
     *(
         _function(
             "ConvTranspose",
             f"paddle.nn.functional.conv{rank}d_transpose",
             rank,
-            output_padding=per_axis("output_padding", 0),
             fixed={"output_size": Fixed(None, None)},
         )
         for rank in FORMATS
