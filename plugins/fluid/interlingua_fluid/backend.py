@@ -18,9 +18,9 @@ from interlingua.codegen.lowering import arranged, lower
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Port, Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
-from interlingua.codegen.weights import NAMES, Weight, write_safetensors
+from interlingua.codegen.weights import NAMES, write_safetensors
 from interlingua_fluid.lowering import elementwise, layers, lowers
-from interlingua_fluid.naming import legalise
+from interlingua_fluid.naming import Parameters, start
 
 MODULES = (elementwise, layers)
 _TENSORS = "parameters"
@@ -93,17 +93,11 @@ class _Inline(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _standing_tensors(program: Program, taken: set[str]) -> tuple[dict[str, ast.expr], dict[str, Weight]]:
-    """The calls that make the tensors no layer owns, by attribute, and their weights by name."""
+def _standing_tensors(program: Program, names: Parameters) -> dict[str, ast.expr]:
+    """The calls that make the tensors no layer owns, by attribute."""
     made: dict[str, ast.expr] = {}
-    weights: dict[str, Weight] = {}
     for tensor in program.tensors:
-        name, number = legalise(tensor.attribute), 1
-        while name in taken:
-            number += 1
-            name = f"{tensor.attribute}_{number}"
-        taken.add(name)
-        weights[name] = tensor.weight
+        name = names.name(tensor.weight)
         shape, dtype = list(tensor.weight.shape), tensor.weight.tensor.dtype.numpy().name
         if tensor.trainable:
             made[tensor.attribute] = expressions.call("fluid.layers.create_parameter", [shape, dtype], {"name": name})
@@ -111,7 +105,7 @@ def _standing_tensors(program: Program, taken: set[str]) -> tuple[dict[str, ast.
             made[tensor.attribute] = expressions.call(
                 "fluid.layers.create_global_var", [shape, 0, dtype], {"persistable": True, "name": name}
             )
-    return made, weights
+    return made
 
 
 def _placeholder(port: Port) -> ast.expr:
@@ -199,14 +193,13 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     Raises:
         UnsupportedModel: what Fluid cannot say, all at once.
     """
+    names = start(model)
     program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
-    weights = {name: weight for layer in program.layers for name, weight in layer.weights.items()}
-    made, standing = _standing_tensors(program, {*weights, *(port.name for port in program.inputs)})
+    made = _standing_tensors(program, names)
     for statement in program.statements:
         statement.value = _Inline(made).visit(statement.value)
-    weights |= standing
-    origins = {name: str(weight.origin) for name, weight in weights.items()}
+    origins = {name: str(weight.origin) for name, weight in names.weights.items()}
     (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
     metadata = {NAMES: json.dumps(origins, sort_keys=True)}
-    write_safetensors(request.folder / "weights.safetensors", weights, metadata)
+    write_safetensors(request.folder / "weights.safetensors", names.weights, metadata)
     return Package(tuple(program.inputs), tuple(program.outputs), mapped, origins, program.names)

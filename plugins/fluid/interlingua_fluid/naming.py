@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import unquote
+
+import onnx_ir as ir
 
 from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua.ir.origin import parameters
 
 _GRADIENT = "@GRAD"
+_KEY = "interlingua_fluid.parameters"
 
 
 def legalise(name: str) -> str:
@@ -27,22 +31,24 @@ def restore(name: str) -> str:
 
 
 class Parameters:
-    """The parameters of one program by name; a weight used twice is one parameter."""
+    """The parameters of one program by name; a weight used twice is one parameter. `taken` are the inputs' names."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.weights: dict[str, Weight] = {}
         self._names: dict[tuple[int, object], str] = {}
-        self._taken = {port.name for port in context.program.inputs}
+        self._taken = set(taken)
 
     def name(self, weight: Weight) -> str:
         """The parameter's name, made from the one source parameter that the weight comes from."""
         key = (id(weight.value), weight.steps)
         if key not in self._names:
             sources = parameters(weight.origin)
-            self._names[key] = self._free(sources[0] if len(sources) == 1 else weight.value.name or "weight")
+            name = self._free(sources[0] if len(sources) == 1 else weight.value.name or "weight")
+            self._names[key], self.weights[name] = name, weight
         return self._names[key]
 
     def _free(self, source: str) -> str:
+        """A name that is free as a variable, and as a file among the folders of the others."""
         stem = legalise(source)
         name, number = stem, 1
         while name in self._taken:
@@ -56,11 +62,15 @@ class Parameters:
         return name
 
 
+def start(model: ir.Model) -> Parameters:
+    """The names of a program about to be lowered from the model."""
+    kept = Parameters(value.name or "" for value in model.graph.inputs)
+    model.graph.meta[_KEY] = kept
+    return kept
+
+
 def parameters_of(context: Context) -> Parameters:
-    """The names of the program's parameters, one object a program."""
-    meta = context.model.graph.meta
-    kept = meta.get("interlingua_fluid.parameters")
-    if not isinstance(kept, Parameters) or kept._context is not context:
-        kept = Parameters(context)
-        meta["interlingua_fluid.parameters"] = kept
+    """The names of the program that is being lowered."""
+    kept = context.model.graph.meta[_KEY]
+    assert isinstance(kept, Parameters)
     return kept

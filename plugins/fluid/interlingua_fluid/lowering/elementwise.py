@@ -10,8 +10,11 @@ from interlingua import cards
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
+from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
+from interlingua.ir.facts import is_constant, shape_of
 from interlingua_fluid.lowering import lowers
+from interlingua_fluid.naming import parameters_of
 
 _SIGNS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Pow": "**"}
 
@@ -19,6 +22,9 @@ _SIGNS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Pow": "**"}
 @lowers(*_SIGNS)
 def binary(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """A function of two tensors; with a number it is the operator that Python has for it."""
+    biased = _bias(context, node) if node.op_type == "Add" else None
+    if biased is not None:
+        return biased
     left, right = (context.ref(value) for value in node.inputs if value is not None)
     card, keywords = cards.choose("fluid", facts)
     if _is_number(left) or _is_number(right):
@@ -28,6 +34,29 @@ def binary(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return expressions.operator(_SIGNS[node.op_type], left, right)
     context.note_mapping(node, card.api)
     return expressions.call(context.api(card.api), [left, right], keywords)
+
+
+def _bias(context: Context, node: ir.Node) -> ast.expr | None:
+    """The dense layer that was just computed without a bias and that nothing else reads, with this one; or None."""
+    last = context.program.statements[-1] if context.program.statements else None
+    product, vector = node.inputs
+    assert product is not None and vector is not None
+    if is_constant(product):
+        product, vector = vector, product
+    if last is None or is_constant(product) or not is_constant(vector) or not context.trained(vector):
+        return None
+    maker, alone = product.producer(), len(list(product.uses())) == 1 and not product.is_graph_output()
+    if maker is None or maker.op_type != "MatMul" or not alone or last.targets != (ast.unparse(context.ref(product)),):
+        return None
+    size = (shape_of(maker.inputs[1]) or (None,))[-1]
+    if shape_of(vector) != (size,) or not isinstance(last.value, ast.Call):
+        return None
+    switch = next((k for k in last.value.keywords if k.arg == "bias_attr"), None)
+    if switch is None:
+        return None
+    switch.value = ast.Constant(parameters_of(context).name(Weight(vector)))
+    context.program.statements.remove(last)
+    return last.value
 
 
 def _is_number(operand: ast.expr) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,6 @@ from interlingua import cards
 from interlingua.cards import Card, Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context, arranged, weight_for
-from interlingua.codegen.program import Layer
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
@@ -40,14 +40,14 @@ def call(
     """The card's call with the names of its parameters and of its layer."""
     positional, named = arranged(card, keywords)
     parameters = {name: parameters_of(context).name(weight) for name, weight in weights.items()}
-    named |= {card.weights[name].name: spelled for name, spelled in parameters.items()}
+    attributes = {slot.name: parameters.get(name, named.get(slot.name)) for name, slot in card.weights.items()}
+    named = {name: value for name, value in named.items() if name not in attributes}
+    named |= {name: value for name, value in attributes.items() if value is not None}
     layer = metadata.place(node).layer
     if layer:
         named["name"] = layer
         context.program.names[layer] = layer
     made = expressions.call(context.api(card.spelled(facts.rank)), [source, *positional], named)
-    owned = {spelled: weights[name] for name, spelled in parameters.items()}
-    context.program.layers.append(Layer(layer, made, owned, layer))
     context.note_mapping(node, card.spelled(facts.rank), expressions.call("x", positional, named))
     return made
 
@@ -153,18 +153,30 @@ def dense(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 def _unflattened(context: Context, value: ir.Value) -> ast.expr:
     """What the flattening flattened, where it stands just before and nothing else reads it; else the value itself."""
-    maker = value.producer()
     reference = context.operand(value)
     last = context.program.statements[-1] if context.program.statements else None
-    if maker is None or maker.op_type != "Flatten" or last is None or len(list(value.uses())) != 1:
+    if (
+        last is None
+        or last.comment
+        or last.targets != (ast.unparse(reference),)
+        or not isinstance(last.value, ast.Call)
+    ):
         return reference
-    axis = maker.attributes.get_int("axis", 1)
-    if axis != 1 or value.is_graph_output() or not isinstance(last.value, ast.Call) or last.comment:
-        return reference
-    if last.targets != (ast.unparse(reference),) or not isinstance(last.value.args[0], ast.expr):
+    if not _flattens(value.producer()) or len(list(value.uses())) != 1 or value.is_graph_output():
         return reference
     context.program.statements.remove(last)
     return last.value.args[0]
+
+
+def _flattens(node: ir.Node | None) -> bool:
+    """Whether the node keeps the first axis and joins all others."""
+    if node is None or node.op_type not in ("Flatten", "Reshape"):
+        return False
+    if node.op_type == "Flatten":
+        return node.attributes.get_int("axis", 1) == 1
+    before, after = shape_of(node.inputs[0]), shape_of(node.outputs[0])
+    rest = known(before[1:]) if before else None
+    return rest is not None and after is not None and len(after) == 2 and after[1] == math.prod(rest)
 
 
 @lowers("MatMul")
