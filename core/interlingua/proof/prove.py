@@ -83,12 +83,13 @@ def prove(
     save_file({**given, **kept}, folder / REFERENCE)
     doubt = _insensitive(source.model, arrays, ir_outputs)
     assert framework.backend is not None
-    for what, arguments in targets(folder, native, [port.identifier for port in package.outputs]):
+    runnable = targets(folder, native, [port.identifier for port in package.outputs])
+    for what, arguments in runnable:
         target = execute.run(framework.backend.runtime, _turned_inputs(prepared, package, arrays), arguments, phase=f"run {what}")
         turned = _turned_back(prepared, target)
         proof = compared(what, reference_name, names, reference, turned, options, [source.runtime or execute.IR_RUNTIME, framework.backend.runtime])
         if proof.verdict == "failed":
-            _fail(proof, _target_divergence(prepared, package, framework, arguments, arrays, options))
+            _fail(proof, _target_divergence(prepared, package, framework, runnable, arrays, options))
         proofs.append(dataclasses.replace(proof, verdict="inconclusive", reason=doubt) if doubt else proof)
     return proofs
 
@@ -180,19 +181,24 @@ def _target_divergence(
     prepared: ir.Model,
     package: Package,
     framework: Framework,
-    arguments: Mapping[str, Any],
+    runnable: Sequence[tuple[str, Mapping[str, Any]]],
     arrays: Mapping[str, Array],
     options: VerifyOptions,
 ) -> divergence.Divergence | None:
+    """The first diverging layer, looked for in model.py first: its layers bear names that natives may have lost."""
     assert framework.backend is not None
     turned = _turned_inputs(prepared, package, arrays)
     named = dict(zip((value.name or "" for value in prepared.graph.inputs), turned.values(), strict=True))
     try:
         values = execute.trace_ir(prepared, named)
-        others = execute.trace(framework.backend.runtime, turned, arguments)
+        for _, arguments in reversed(runnable):
+            others = execute.trace(framework.backend.runtime, turned, arguments)
+            found = divergence.first(prepared, values, others, options.tolerance, package.layers)
+            if found is not None:
+                return found
     except InterlinguaError:
-        return None
-    return divergence.first(prepared, values, others, options.tolerance, package.layers)
+        return None  # a trace that fails must not hide the failure it was to explain
+    return None
 
 
 def _insensitive(model: ir.Model, arrays: Mapping[str, Array], outputs: Sequence[Array]) -> str:
