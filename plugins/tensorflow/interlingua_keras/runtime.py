@@ -1,8 +1,10 @@
 """Runs Keras on TensorFlow inside a worker: whole models, their layers, single calls. Imports nothing of ours."""
 
 import importlib.util
+import json
 import os
 import sys
+import zipfile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,6 +13,9 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import keras
 import numpy as np
 import tensorflow as tf
+
+NAMES = "interlingua.json"
+"""The member of a `.keras` archive that leads from its names back to those of the source it was converted from."""
 
 _THREADS = 2
 tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
@@ -161,14 +166,21 @@ def _transposes(model):
     return sum(op == "Transpose" for op in nodes)
 
 
-def materialise(arrays, *, folder, native, inputs):
-    """Writes the native artifact of the `model.py` in `folder`, and counts the transposes of its frozen graph."""
+def materialise(arrays, *, folder, native, inputs, names=None):
+    """Writes the native artifact of the `model.py` in `folder`, and counts the transposes of its frozen graph.
+
+    `names`, what layers and weights are called in the source, goes into a `.keras` archive as a member of its own.
+    """
     suffix = {"keras": ".keras", "keras-h5": ".h5"}.get(native)
     if suffix is None:
         raise ValueError(f"Expected the native format keras or keras-h5. Received {native!r}.")
     model = _load(folder, "python")
     name = f"model{suffix}"
-    model.save(os.path.join(folder, name))
+    path = os.path.join(folder, name)
+    model.save(path)
+    if native == "keras" and names:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(NAMES), json.dumps(names, sort_keys=True))
     return {"path": name, "files": [name], "transposes": _transposes(model)}, {}
 
 

@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from interlingua.errors import InvalidSource, UntrustedSource
-
 from interlingua_keras.frontend import weights
 
 ARCHIVE = "keras"

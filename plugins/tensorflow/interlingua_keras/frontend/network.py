@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from interlingua.errors import InvalidSource, UnsupportedModel, UntrustedSource
-
 from interlingua_keras.frontend.archive import Archive
 from interlingua_keras.frontend.weights import Variable
 
@@ -77,6 +76,7 @@ class Network:
     layers: tuple[Layer, ...]
     inputs: tuple[Reference, ...]
     outputs: tuple[tuple[str, Reference], ...]
+    class_name: str = ""
 
     def layer(self, name: str) -> Layer:
         """The layer of that name.
@@ -109,7 +109,8 @@ def read_network(archive: Archive, *, trust: bool = False, input_shape: Shape | 
     """
     if not trust:
         _refuse_code(archive.config)
-    return _Parser(archive, input_shape).network(archive.config, (), ())
+    found = _Parser(archive, input_shape).network(archive.config, (), ())
+    return dataclasses.replace(found, class_name=str(archive.config.get("class_name", "")))
 
 
 def _refuse_code(config: Any, depth: int = 0, place: str = "") -> None:
@@ -132,7 +133,7 @@ def _refuse_code(config: Any, depth: int = 0, place: str = "") -> None:
             _refuse_code(value, depth + 1, place)
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     """A class's name as Keras spells it in `model.weights.h5`."""
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
@@ -196,9 +197,9 @@ class _Parser:
             name = str(entry.get("name") or (config.get("name") if isinstance(config, Mapping) else None) or class_name)
             key = ""
             if not module.startswith("keras.src.ops"):
-                snake = _snake(class_name)
-                key = f"{snake}_{counts[snake]}" if snake in counts else snake
-                counts[snake] = counts.get(snake, 0) + 1
+                stem = snake(class_name)
+                key = f"{stem}_{counts[stem]}" if stem in counts else stem
+                counts[stem] = counts.get(stem, 0) + 1
             inner = None
             if isinstance(config, list) or isinstance(config.get("layers"), list):
                 inner = self.network(entry, (*parents, name), (*keys, key))

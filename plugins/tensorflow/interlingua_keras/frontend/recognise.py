@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from interlingua.artifact import Artifact, Inspection, Layer
-
 from interlingua_keras.frontend.archive import ARCHIVE, WHOLE_H5, kind, open_archive
 from interlingua_keras.frontend.network import Network, read_network
 

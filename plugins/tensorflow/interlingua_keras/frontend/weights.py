@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
+
 from interlingua.errors import InvalidSource, UntrustedSource
 
 MAGIC = b"\x89HDF\r\n\x1a\n"

@@ -1,0 +1,1 @@
+"""What Keras calls the canonical ops."""

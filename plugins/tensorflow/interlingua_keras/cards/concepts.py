@@ -1,0 +1,51 @@
+"""Concepts beside the ops: inputs and losses."""
+
+from typing import Any
+
+from interlingua.adapters import choice, same
+from interlingua.cards import Card, Fixed, Slot, card
+from interlingua_keras.cards.forms import without_batch
+
+_REDUCTIONS = {"none": "none", "mean": "sum_over_batch_size", "sum": "sum"}
+
+
+def _entropy(api: str, soft: bool, **more: Any) -> Card:
+    return card(
+        "softmax_cross_entropy",
+        api,
+        inputs={"labels": "y_true", "logits": Slot("y_pred", "N * C")},
+        fixed={"from_logits": Fixed(True, False), **({"label_smoothing": Fixed(0.0, 0.0)} if soft else {})},
+        implied={"soft_labels": soft, **more.pop("implied", {})},
+        axis=same("axis", -1),
+        ignored=("name", "dtype"),
+        traits={"labels": "probabilities" if soft else "class numbers", "class axis": "last", **more.pop("traits")},
+        **({} if soft else {"ignore_index": same("ignore_class", None)}),
+        **more,
+    )
+
+
+def _function(api: str, soft: bool) -> Card:
+    return _entropy(api, soft, implied={"reduction": "none"}, traits={"returns": "loss per sample"})
+
+
+def _class(api: str, soft: bool) -> Card:
+    reduction = choice("reduction", "sum_over_batch_size", **_REDUCTIONS)
+    return _entropy(api, soft, reduction=reduction, traits={"returns": "scalar mean", "mean denominator": "all samples"})
+
+
+CARDS = (
+    card(
+        "placeholder",
+        "keras.Input",
+        shape=without_batch("shape", positional=True),
+        dtype=same("dtype", "float32"),
+        name=same("name", None),
+        ignored=("sparse", "ragged", "optional", "batch_size", "batch_shape", "tensor"),
+        aliases=("keras.layers.InputLayer",),
+        traits={"unknown axis": "None", "batch axis": "left out"},
+    ),
+    _function("keras.losses.sparse_categorical_crossentropy", False),
+    _function("keras.losses.categorical_crossentropy", True),
+    _class("keras.losses.SparseCategoricalCrossentropy", False),
+    _class("keras.losses.CategoricalCrossentropy", True),
+)

@@ -1,0 +1,5 @@
+"""Where the lowerings register."""
+
+from interlingua.codegen.dialect import Lowerings
+
+lowers = Lowerings()
