@@ -1,0 +1,77 @@
+"""Measures the signatures of APIs in a worker: loaded by file under any Python from 3.7 on, imports nothing of ours."""
+
+import importlib
+import inspect
+import os
+
+SHORT = {"tf": "tensorflow"}
+PLAIN = (type(None), bool, int, float, str)
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def versions(arrays):
+    """The versions of nothing: the runtime's own script says them."""
+    return {}, {}
+
+
+def signatures(arrays, apis):
+    """For each dotted name its parameters with their defaults as code (None where required); None where none is told."""
+    return {api: _signature(api) for api in apis}, {}
+
+
+def _signature(api):
+    if "." not in api:
+        return _operator(api)
+    try:
+        found = inspect.signature(_resolve(api))
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return None
+    return [[_name(p), _default(p)] for p in found.parameters.values() if p.name != "self"]
+
+
+def _resolve(api):
+    parts = api.split(".")
+    parts[0] = SHORT.get(parts[0], parts[0])
+    value = importlib.import_module(parts[0])
+    for count, part in enumerate(parts[1:], 2):
+        if not hasattr(value, part):
+            importlib.import_module(".".join(parts[:count]))
+        value = getattr(value, part)
+    return value
+
+
+def _name(parameter):
+    return {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "") + parameter.name
+
+
+def _default(parameter):
+    if parameter.default is parameter.empty:
+        return None if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) else ""
+    value = parameter.default
+    plain = isinstance(value, PLAIN) or (isinstance(value, (tuple, list)) and all(isinstance(v, PLAIN) for v in value))
+    return repr(value) if plain else "<%s>" % getattr(value, "name", type(value).__name__)
+
+
+def _operator(api):
+    """An ONNX operator's inputs, then its attributes."""
+    try:
+        import onnx
+    except ImportError:
+        return None
+    if not onnx.defs.has(api):
+        return None
+    schema = onnx.defs.get_schema(api)
+    optional = onnx.defs.OpSchema.FormalParameterOption.Optional
+    inputs = [[each.name, "None" if each.option == optional else None] for each in schema.inputs]
+    return inputs + [[name, _attribute(each)] for name, each in sorted(schema.attributes.items())]
+
+
+def _attribute(attribute):
+    import onnx
+
+    if attribute.default_value.type:
+        value = onnx.helper.get_attribute_value(attribute.default_value)
+        value = float("%.7g" % value) if isinstance(value, float) else value
+        return repr(value.decode() if isinstance(value, bytes) else value)
+    return None if attribute.required else "None"

@@ -1,0 +1,119 @@
+"""Cases: small seeded calls that say what each record computes, who cannot say it, and who agrees by default.
+
+A case holds inputs by shape and kind and the canonical parameters that are not at their default; the result is
+given by the record's numpy formula (`interlingua.api.formulas`). `cannot` names the frameworks whose cards refuse
+it; that refusal is asserted like a result. A default call says only what must be said, so that each framework's own
+defaults decide: `groups` are the frameworks that then agree, and members of different groups must differ.
+Nothing here imports numpy, the IR or a framework.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from interlingua.errors import UsageError
+from interlingua.records import record
+
+Shape = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Array:
+    """A seeded array: "normal", "positive" (0.5 to 2), "classes" (whole numbers below `below`), "shares" (positive,
+    sum 1 along axis 1) or "constant" (the number `below`). `constant` makes an input that the model itself holds."""
+
+    shape: Shape
+    kind: str = "normal"
+    below: float = 0
+    constant: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One call of a canonical op. Inputs are in the record's order, learned ones held by the model."""
+
+    record: str
+    name: str
+    inputs: Mapping[str, tuple[Array, ...]]
+    values: Mapping[str, Any]
+    cannot: frozenset[str] = frozenset()
+    groups: tuple[tuple[str, ...], ...] = ()
+    computed: bool = False
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes of the data."""
+        first = next(iter(self.inputs.values()), (Array(()),))[0]
+        return max(len(first.shape) - 2, 0)
+
+    @property
+    def default_call(self) -> bool:
+        """Whether only what must be said is said."""
+        return bool(self.groups)
+
+
+def _arrays(given: Any, learned: bool) -> tuple[Array, ...]:
+    if isinstance(given, Array):
+        return (dataclasses.replace(given, constant=given.constant or learned),)
+    if given and isinstance(given, tuple) and all(isinstance(item, tuple | Array) for item in given):
+        return tuple(array for item in given for array in _arrays(item, learned))
+    return (Array(tuple(given), constant=learned),)
+
+
+def case(
+    described: str,
+    name: str,
+    /,
+    *,
+    cannot: Sequence[str] | str = (),
+    groups: Sequence[Sequence[str]] = (),
+    computed: bool = False,
+    **said: Any,
+) -> Case:
+    """One case as a row: keywords that are inputs of the record give shapes (or `Array`s), the others parameters.
+
+    `computed` feeds the learned inputs at run time, as if other nodes computed them.
+
+    Raises:
+        UsageError: a keyword is neither an input nor a parameter of the record.
+    """
+    row = record(described)
+    known = {i.name: i for i in row.inputs}
+    wrong = said.keys() - known.keys() - row.parameters.keys()
+    if wrong:
+        raise UsageError(f"Expected inputs or parameters of {described} in the case {name!r}. Received {', '.join(sorted(wrong))}.")
+    inputs = {n: _arrays(said[n], i.learned and not computed) for n, i in known.items() if n in said}
+    values = {n: v for n, v in said.items() if n not in known}
+    refusing = cannot.split() if isinstance(cannot, str) else cannot
+    return Case(described, name, inputs, values, frozenset(refusing), tuple(tuple(g) for g in groups), computed)
+
+
+INERT: Mapping[tuple[str, str], str] = {
+    ("Dropout", "seed"): "only draws in training",
+    ("Dropout", "ratio"): "only acts in training",
+    ("BatchNormalization", "momentum"): "only moves the running statistics in training",
+    ("MaxPool", "storage_order"): "only numbers the indices, a second output",
+    ("placeholder", "name"): "names the input",
+}
+"""Parameters that change no result of an inference, with the reason; cases assert that too."""
+
+
+@functools.cache
+def cases() -> tuple[Case, ...]:
+    """Every case, by family and in the order written.
+
+    Raises:
+        UsageError: two cases of one name.
+    """
+    found: dict[tuple[str, str], Case] = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+        for row in getattr(importlib.import_module(f"{__name__}.{module.name}"), "CASES", ()):
+            if (row.record, row.name) in found:
+                raise UsageError(f"Expected one case {row.name!r} of {row.record}. Received two.")
+            found[row.record, row.name] = row
+    return tuple(found.values())

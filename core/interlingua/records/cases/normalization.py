@@ -1,0 +1,36 @@
+"""Normalizations and dropout."""
+
+from typing import Any
+
+from interlingua.records.cases import Array, Case, case
+
+_IMAGE = (2, 3, 5, 4)
+
+
+def _batch(name: str, shape: tuple[int, ...], **more: Any) -> Case:
+    channels = (shape[1],)
+    weights = {"scale": channels, "B": channels, "input_mean": channels, "input_var": Array(channels, "positive")}
+    return case("BatchNormalization", name, X=shape, **weights, **more)
+
+
+CASES = (
+    _batch("image", _IMAGE),
+    _batch("line", (2, 3, 7)),
+    _batch("volume", (2, 3, 3, 2, 4)),
+    _batch("rows", (4, 3)),
+    _batch("large epsilon", _IMAGE, epsilon=0.1),
+    _batch("small epsilon", _IMAGE, epsilon=0.001),
+    _batch("momentum", _IMAGE, momentum=0.7),
+    _batch("computed statistics", _IMAGE, computed=True),
+    _batch("the batch's own statistics", _IMAGE, training_mode=1),
+    case("LRN", "five channels", X=(2, 8, 4, 3), size=5),
+    case("LRN", "three channels", X=(2, 8, 4, 3), size=3, alpha=0.3, beta=0.5, bias=2.0),
+    case("LRN", "alpha", X=(2, 8, 4, 3), size=5, alpha=0.5),
+    case("LRN", "beta", X=(2, 8, 4, 3), size=5, alpha=0.5, beta=0.25),
+    case("LRN", "bias", X=(2, 8, 4, 3), size=5, alpha=0.5, bias=3.0),
+    case("LRN", "even window", X=(2, 8, 4, 3), size=4, alpha=0.3),
+    case("LRN", "line", X=(2, 8, 5), size=5, alpha=0.3),
+    case("Dropout", "image", data=_IMAGE),
+    case("Dropout", "share", data=(3, 7), ratio=0.3),
+    case("Dropout", "seed", data=(3, 7), seed=7),
+)

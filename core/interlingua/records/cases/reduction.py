@@ -1,0 +1,18 @@
+"""Reductions over axes."""
+
+from interlingua.records.cases import case
+
+_IMAGE = (2, 3, 4, 5)
+
+CASES = (
+    case("ReduceMean", "channels", data=_IMAGE, axes=[1]),
+    case("ReduceMean", "spatial axes", data=_IMAGE, axes=[2, 3]),
+    case("ReduceMean", "spatial axes away", data=_IMAGE, axes=[2, 3], keepdims=0),
+    case("ReduceMean", "last axis, negative", data=_IMAGE, axes=[-1], keepdims=0),
+    case("ReduceMean", "negative pair", data=_IMAGE, axes=[-2, -1]),
+    case("ReduceMean", "first axis", data=(4, 3), axes=[0], keepdims=0),
+    case("ReduceMean", "sequence", data=(2, 5, 4), axes=[1], keepdims=0),
+    case("ReduceMean", "everything", data=_IMAGE),
+    case("ReduceMean", "everything, to a number", data=(3, 7), keepdims=0),
+    case("ReduceMean", "no axes, nothing", data=(3, 7), noop_with_empty_axes=1),
+)
