@@ -5,6 +5,7 @@ import itertools
 import logging
 import os
 import platform
+import re
 import sys
 
 import numpy as np
@@ -82,6 +83,12 @@ def _example(port, batch):
     return torch.zeros(shape, dtype=getattr(torch, port["dtype"]))
 
 
+def _portable(trace):
+    """The trace without the folders of this machine: the same model gives the same bytes anywhere."""
+    trace = re.sub(r'File "[^"]*site-packages[/\\]', 'File "', trace)
+    return re.sub(r'File "[/\\][^"]*[/\\]', 'File "', trace)
+
+
 def _exported(model, ports):
     """The exported program, its unknown axes dynamic; unknown sizes are tried as 2: 1 would be a constant."""
     examples = tuple(_example(port, 2) for port in ports)
@@ -89,7 +96,11 @@ def _exported(model, ports):
         {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(port["shape"]) if size is None} for port in ports
     )
     with torch.no_grad():
-        return torch.export.export(model, examples, dynamic_shapes=dynamic)
+        program = torch.export.export(model, examples, dynamic_shapes=dynamic)
+    for node in program.graph.nodes:
+        if "stack_trace" in node.meta:
+            node.meta["stack_trace"] = _portable(node.meta["stack_trace"])
+    return program
 
 
 def export(arrays, path, folder):
