@@ -160,17 +160,35 @@ def _dotted(name):
     return value
 
 
-def probe(arrays, api, args, kwargs, weights, layer=False):
-    """One API call: a function on `args`, or a layer built with `kwargs`, given `weights`, then called on `args`."""
+def _filled(value, tensors):
+    """The argument with each "$name" replaced by the tensor of that name."""
+    if isinstance(value, str) and value.startswith("$"):
+        return tensors[value[1:]]
+    if isinstance(value, list):
+        return [_filled(item, tensors) for item in value]
+    return value
+
+
+def probe(arrays, api, args=(), kwargs=None, weights=None):
+    """One API call by its dotted name; "$name" in the arguments stands for an array.
+
+    A layer is built with `kwargs`, given `weights` (its own name of each to an array's name), then called on `args`.
+    """
     function = _dotted(api)
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
-    values = [tensors[name] for name in args]
+    values = [_filled(value, tensors) for value in args]
+    named = {name: _filled(value, tensors) for name, value in (kwargs or {}).items()}
     torch.manual_seed(0)
     with torch.no_grad():
-        if layer:
-            module = function(**kwargs).eval()
-            module.load_state_dict({theirs: tensors[name] for theirs, name in weights.items()}, strict=False)
+        if isinstance(function, type) and issubclass(function, torch.nn.Module):
+            module = function(**named).eval()
+            counters = {name for name in module.state_dict() if name.endswith("num_batches_tracked")}
+            state = {theirs: tensors[name] for theirs, name in (weights or {}).items()}
+            missing = (set(module.state_dict()) - counters) ^ set(state)
+            if missing:
+                raise ValueError("Expected weights for %s. Received %s." % (sorted(module.state_dict()), sorted(state)))
+            module.load_state_dict(state, strict=False)
             result = module(*values)
         else:
-            result = function(*values, **{theirs: tensors[name] for theirs, name in weights.items()}, **kwargs)
+            result = function(*values, **named)
     return {}, _named(result, None)
