@@ -6,6 +6,7 @@ but the files `runtime_*.py` beside it.
 
 import importlib.util
 import inspect
+import json
 import os
 import sys
 
@@ -24,6 +25,7 @@ import runtime_graph
 
 _v1 = tensorflow.compat.v1
 _loaded = [0]
+LARGE = 1 << 16
 
 
 def versions(arrays):
@@ -46,10 +48,12 @@ def run(arrays, path, format, inputs=None, outputs=None, feeds=None, signature="
     """Runs an artifact; gives its outputs in order."""
     if format == "python":
         results = _call(_load_python(path), arrays)
+        results = dict(zip(outputs, results.values())) if outputs and len(outputs) == len(results) else results
         return {"outputs": list(results)}, results
     with _v1.Graph().as_default() as graph, _v1.Session(graph=graph, config=_settings()) as session:
-        taken, wanted = _enter(session, path, format, signature, inputs, outputs)
-        values = session.run([_tensor(graph, tensor) for _, tensor in wanted], _fed(graph, arrays, taken, feeds))
+        taken, wanted, large = _enter(session, path, format, signature, inputs, outputs)
+        fed = _fed(graph, arrays, taken, dict(large, **(feeds or {})))
+        values = session.run([_tensor(graph, tensor) for _, tensor in wanted], fed)
     return {"outputs": [name for name, _ in wanted]}, {name: value for (name, _), value in zip(wanted, values)}
 
 
@@ -61,11 +65,11 @@ def trace(arrays, path, format, inputs=None, outputs=None, feeds=None, signature
         model = _load_python(path)
         return {}, runtime_trace.recorded(lambda: _call(model, arrays), names)
     with _v1.Graph().as_default() as graph, _v1.Session(graph=graph, config=_settings()) as session:
-        taken, wanted = _enter(session, path, format, signature, inputs, outputs)
-        fed = _fed(graph, arrays, taken, feeds)
+        taken, wanted, large = _enter(session, path, format, signature, inputs, outputs)
+        fed = _fed(graph, arrays, taken, dict(large, **(feeds or {})))
         definition = {node.name: node for node in graph.as_graph_def().node}
         roots = [_tensor(graph, tensor).op.name for _, tensor in wanted]
-        stops = {tensor.op.name for tensor in fed}
+        stops = {tensor.op.name for tensor in fed} - set(large)
         within = runtime_graph.ancestors(definition, roots, stops)
         branches = _downstream(definition, within, {n for n in within if definition[n].op == "Switch"}, ("Merge",))
         reached = [name for name in _downstream(definition, within, stops) if name not in set(branches)]
@@ -77,27 +81,30 @@ def trace(arrays, path, format, inputs=None, outputs=None, feeds=None, signature
     return {}, values
 
 
-def materialise(arrays, folder, native, inputs, outputs=None):
-    """Makes the native artifact of a generated package beside its model.py."""
+def materialise(arrays, folder, native, inputs, names=(), outputs=()):
+    """Makes the native artifact of a generated package beside its model.py.
+
+    `names` are what the artifact calls its inputs, in their order, `outputs` what it calls its outputs.
+    """
     import runtime_write
 
-    made = runtime_write.write(_load_python(folder), folder, native, inputs, outputs or [])
-    return made, {}
+    return runtime_write.write(_load_python(folder), folder, native, inputs, list(names), list(outputs)), {}
 
 
-def probe(arrays, api, args=(), kwargs=None, weights=None):
-    """Calls an API by its dotted name: a string "@name" among the arguments stands for that array.
-
-    A class is built first, gets `weights` (its attribute by name, from an array by name), and is then called with
-    the arrays that the arguments did not use.
-    """
+def probe(arrays, api, args=(), kwargs=None, weights=None, layer=False):
+    """One API call by its dotted name: on the arrays named in `args`, with `weights` and `kwargs` by parameter."""
     import runtime_probe
 
-    return runtime_probe.call(arrays, api, list(args), dict(kwargs or {}), dict(weights or {}))
+    results = runtime_probe.call(arrays, api, list(args), dict(kwargs or {}), dict(weights or {}))
+    return {}, {"output_%d" % index: value for index, value in enumerate(results)}
 
 
 def _settings():
-    return _v1.ConfigProto(intra_op_parallelism_threads=2, inter_op_parallelism_threads=1)
+    """Two threads; no graph optimisation, which would copy every constant several times."""
+    settings = _v1.ConfigProto(intra_op_parallelism_threads=2, inter_op_parallelism_threads=1)
+    settings.graph_options.rewrite_options.disable_meta_optimizer = True
+    settings.graph_options.optimizer_options.opt_level = _v1.OptimizerOptions.L0
+    return settings
 
 
 def _load_python(folder):
@@ -115,7 +122,7 @@ def _call(model, arrays):
     """A model's outputs by name, its inputs given by name where its parameters have these names, else by order."""
     call = model.__call__ if hasattr(model, "__call__") else model
     function = getattr(call, "python_function", call)
-    parameters = [name for name in inspect.signature(function).parameters if name != "self"]
+    parameters = [name for name in inspect.signature(function).parameters if name not in ("self", "training")]
     if set(arrays) == set(parameters):
         ordered = [arrays[name] for name in parameters]
     else:
@@ -144,15 +151,13 @@ def _checkpoint(path):
 
 
 def _enter(session, path, format, signature, inputs, outputs):
-    """Brings the artifact into the session; gives (name, tensor) of its inputs and outputs."""
+    """Brings the artifact into the session; gives (name, tensor) of its inputs and outputs, and values to feed."""
     if format == "tensorflow-savedmodel":
         meta = _v1.saved_model.load(session, ["serve"], path)
-        return _signed(meta, signature, inputs, outputs)
+        return _signed(meta, path, signature, inputs, outputs) + ({},)
+    large = {}
     if format == "tensorflow-frozen":
-        definition = _v1.GraphDef()
-        with open(path, "rb") as file:
-            definition.ParseFromString(file.read())
-        _plain(definition)
+        definition, large = _light(path)
         _v1.import_graph_def(definition, name="")
     else:
         graph_file, prefix = _checkpoint(path)
@@ -164,12 +169,34 @@ def _enter(session, path, format, signature, inputs, outputs):
         saver = _v1.train.import_meta_graph(meta, clear_devices=True)
         saver.restore(session, prefix)
     nodes = {node.name: node for node in definition.node}
-    wanted = list(outputs or runtime_graph.find_outputs(nodes))
+    wanted = _wanted(nodes, outputs)
     if inputs:
-        return [(name, name) for name in inputs], [(name, name) for name in wanted]
+        return [(name, name) for name in inputs], [(name, name) for name in wanted], large
     near = runtime_graph.ancestors(nodes, [runtime_graph.split(name)[0] for name in wanted])
-    found = runtime_graph.find_inputs({name: node for name, node in nodes.items() if name in near})
-    return [(name, name) for name in found], [(name, name) for name in wanted]
+    found = runtime_graph.find_inputs({n: node for n, node in nodes.items() if n in near and n not in large})
+    return [(name, name) for name in found], [(name, name) for name in wanted], large
+
+
+def _light(path):
+    """A frozen graph whose large constants are placeholders, and their values by name.
+
+    As constants they would be copied by every step from the message to the kernel.
+    """
+    whole, light, large = _v1.GraphDef(), _v1.GraphDef(), {}
+    with open(path, "rb") as file:
+        whole.ParseFromString(file.read())
+    light.versions.CopyFrom(whole.versions)
+    light.library.CopyFrom(whole.library)
+    _plain(whole)
+    for node in whole.node:
+        content = node.attr["value"].tensor.tensor_content if node.op == "Const" else b""
+        if len(content) >= LARGE:
+            shape = [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
+            dtype = tensorflow.as_dtype(node.attr["dtype"].type).as_numpy_dtype
+            large[node.name] = np.frombuffer(content, dtype).reshape(shape)
+            runtime_graph.make_placeholder(node, node.attr["dtype"].type, shape)
+        light.node.add().CopyFrom(node)
+    return light, large
 
 
 def _plain(definition):
@@ -179,15 +206,32 @@ def _plain(definition):
             del node.attr["_output_shapes"]
 
 
-def _signed(meta, signature, inputs, outputs):
+def _wanted(nodes, outputs):
+    """The output nodes: those named, or, where the names are not the graph's own, its ends in order."""
+    if outputs and all(runtime_graph.split(name)[0] in nodes for name in outputs):
+        return list(outputs)
+    found = runtime_graph.ends(nodes)
+    if outputs and len(found) == len(outputs):
+        return found
+    return runtime_graph.find_outputs(nodes)
+
+
+def _signed(meta, path, signature, inputs, outputs):
     keys = [key for key in meta.signature_def if meta.signature_def[key].outputs and not key.startswith("__")]
     chosen = signature or next((key for key in ("serving_default", "serve", "predict") if key in keys), (keys or [""])[0])
     signed = meta.signature_def[chosen]
+    given = sorted(signed.outputs)
+    order = os.path.join(path, "assets.extra", "outputs.json")
+    if os.path.exists(order):
+        with open(order) as file:
+            given = json.load(file)
+    if outputs and not set(outputs) & set(given) and not any("/" in name or ":" in name for name in outputs):
+        outputs = given if len(given) == len(outputs) else outputs
 
     def side(entries, names):
-        return [(name, entries[name].name if name in entries else name) for name in names or sorted(entries)]
+        return [(name, entries[name].name if name in entries else name) for name in names]
 
-    return side(signed.inputs, inputs), side(signed.outputs, outputs)
+    return side(signed.inputs, inputs or sorted(signed.inputs)), side(signed.outputs, outputs or given)
 
 
 def _tensor(graph, name):

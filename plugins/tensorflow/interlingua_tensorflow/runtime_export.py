@@ -20,6 +20,8 @@ from tensorflow.python.grappler import tf_optimizer
 from tf2onnx.tf_loader import tf_optimize
 
 OPSET = 18
+CLEANING = ("fold_constants", "loop_optimizer", "merge_duplication", "q_dq_optimizer", "remove_identity", "einsum_optimizer")
+"""Of tf2onnx's optimizers those that only clean up. Moving transposes is the layout pass's work: it is exact and keeps names."""
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
 
@@ -222,7 +224,9 @@ def _convert(graph, inputs, outputs):
                 converted = tf2onnx.tfonnx.process_tf_graph(
                     imported, continue_on_error=True, opset=OPSET, custom_op_handlers=dict(HANDLERS), input_names=inputs, output_names=outputs
                 )
-                return tf2onnx.optimizer.optimize_graph(converted).make_model("tensorflow")
+                known = tf2onnx.optimizer._get_optimizers()
+                chosen = {name: known[name] for name in CLEANING if name in known}
+                return tf2onnx.optimizer.optimize_graph(converted, optimizers=chosen).make_model("tensorflow")
     finally:
         logging.disable(logging.NOTSET)
 

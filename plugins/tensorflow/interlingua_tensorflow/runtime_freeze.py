@@ -150,7 +150,7 @@ def stub_variables(nodes, prefix, restored, weights, notes):
             )
         weights.add(name, value)
         make_placeholder(node, dtype_of(node), value.shape)
-    _read_plainly(nodes)
+    read_plainly(nodes)
     skipped = [key for key in keys if key not in {source[0] for source in sources.values()} and not key.endswith("VARIABLE_VALUE")]
     slots = [key for key in skipped if not key.endswith(SHADOW) and not key.startswith("_CHECKPOINTABLE")]
     if slots:
@@ -172,7 +172,7 @@ def _key(node, keys, restored, notes):
     return None
 
 
-def _read_plainly(nodes):
+def read_plainly(nodes):
     """Turns reads of resources into reads of plain tensors."""
     for node in list(nodes.values()):
         if node.op == "ReadVariableOp":

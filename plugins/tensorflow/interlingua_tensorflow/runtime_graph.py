@@ -191,14 +191,11 @@ def _without_preparation(nodes, reached, users, judged):
     return left
 
 
-def find_outputs(nodes):
-    """The output of a graph that nobody named: the one end of the inference part.
+def ends(nodes):
+    """The ends of the inference part, in the graph's order.
 
     An end is a node computed from a placeholder that no other node needs, savers, summaries and training aside.
     A placeholder that reaches no weight holds labels: what is computed from it (a loss, an accuracy) is no output.
-
-    Raises:
-        Refusal: there is none, or several; they are listed.
     """
     side = {name for name, node in nodes.items() if is_side(node) or "gradients" in name.split("/")}
     users = consumers(nodes)
@@ -214,6 +211,16 @@ def find_outputs(nodes):
     ]  # fmt: skip
     for better in (lambda name: shape_of(nodes[name]) != [], lambda name: _floating(nodes[name])):
         candidates = [name for name in candidates if better(name)] or candidates
+    return candidates
+
+
+def find_outputs(nodes):
+    """The output of a graph that nobody named: the one end of its inference part.
+
+    Raises:
+        Refusal: there is none, or several; they are listed.
+    """
+    candidates = ends(nodes)
     if len(candidates) == 1:
         return candidates
     if not candidates:

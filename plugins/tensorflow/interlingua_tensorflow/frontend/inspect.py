@@ -84,7 +84,7 @@ def inspect(artifact: Artifact) -> Inspection:
         own = 0
         for tensor in node.input:
             source = split(tensor)[0]
-            if source in nodes and nodes[source].op in ("Identity", "ReadVariableOp") and nodes[source].input:
+            while source in nodes and nodes[source].op in ("Identity", "ReadVariableOp") and nodes[source].input:
                 source = split(nodes[source].input[0])[0]
             own += weights.get(source, 0)
         layers.append(Layer(name, node.op, _text(shape_of(node)), own))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ import onnx_ir as ir
 from interlingua import errors, notes, worker
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.ir import metadata
+from interlingua.ir.origin import parameters
+from interlingua.ir.weights import moved
 
 from interlingua_tensorflow.frontend.recognise import CHECKPOINT
 
@@ -50,6 +53,7 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
         options.notes.add(_NOTES[kind](place, text))
     model = ir.load(folder / exported["graph"])
     _join(model, exported, folder, kept)
+    _turn_weights(model)
     _place(model, exported["places"])
     run = {
         "path": files.get("prefix", str(artifact.path)) if artifact.format == CHECKPOINT else str(artifact.path),
@@ -116,6 +120,21 @@ def _join(model: ir.Model, exported: Mapping[str, Any], folder: Path, kept: temp
         value.name = name
 
 
+def _turn_weights(model: ir.Model) -> None:
+    """Replaces `Transpose(weight)` by a weight that is turned when its values are asked for."""
+    for node in list(model.graph):
+        source = node.inputs[0] if node.op_type == "Transpose" else None
+        if source is None or source.const_value is None or "perm" not in node.attributes or node.outputs[0].is_graph_output():
+            continue
+        order = tuple(node.attributes["perm"].as_ints())
+        turned = moved(model.graph, source, [("transpose", order)])
+        node.outputs[0].replace_all_uses_with(turned)
+        model.graph.remove(node, safe=True)
+    for value in list(model.graph.initializers.values()):
+        if not value.uses() and not value.is_graph_output():
+            del model.graph.initializers[value.name or ""]
+
+
 def _dtype(name: str) -> Any:
     import ml_dtypes
     import numpy as np
@@ -131,17 +150,33 @@ def _rename_input(value: ir.Value, name: str) -> None:
 
 
 def _place(model: ir.Model, places: Mapping[str, list[str]]) -> None:
-    """Tells each node the TensorFlow node it comes from; a Transpose of the source's own is marked as such."""
+    """Tells each node the layer it comes from; a Transpose of the source's own is marked as such.
+
+    The layer is the scope of the TensorFlow node; where that tells nothing, the scope of the weight it uses.
+    """
     for node in model.graph:
         name, op = places.get(node.name or "", ("", ""))
-        if not name:
-            continue
-        scope, _, leaf = name.rpartition("/")
-        metadata.set_place(node, scope if scope and leaf.split("_")[0] in _LEAVES else name)
+        layer = _layer(_FUNCTION.sub("", name))
+        if not layer or "/" not in name or _FUNCTION.match(name):
+            layer = _scope_of_weight(node) or layer
+        metadata.set_place(node, layer)
         if op == "Transpose" and node.op_type == "Transpose":
             metadata.set_own(node)
 
 
+def _layer(name: str) -> str:
+    scope, _, leaf = name.rpartition("/")
+    return scope if scope and leaf.split("_")[0] in _LEAVES else name
+
+
+def _scope_of_weight(node: ir.Node) -> str:
+    for value in node.inputs:
+        if value is not None and value.is_initializer() and metadata.ORIGIN in value.metadata_props:
+            return (parameters(metadata.origin(value)) or ("",))[0].rpartition("/")[0]
+    return ""
+
+
+_FUNCTION = re.compile(r"^(?:(?:Stateful)?PartitionedCall(?:_\d+)?/)+")
 _LEAVES = frozenset(
     {"Conv2D", "BiasAdd", "Relu", "MatMul", "MaxPool", "AvgPool", "Identity", "convolution", "Merge", "Softmax", "add", "depthwise", "FusedBatchNormV3", "FusedBatchNorm", "Relu6"}
 )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Matrix products; a dense layer is one with its bias added."""
+
+from interlingua.adapters import flag, same
+from interlingua.cards import Facts, Fixed, Slot, card
+
+_PLAIN = {
+    "adjoint_a": Fixed(False, False),
+    "adjoint_b": Fixed(False, False),
+    "a_is_sparse": Fixed(False, False),
+    "b_is_sparse": Fixed(False, False),
+}
+
+
+def _unscaled(facts: Facts) -> bool:
+    return bool(facts["alpha"] == 1 and facts["beta"] == 1)
+
+
+CARDS = (
+    card(
+        "Gemm",
+        "tf.matmul",
+        when=_unscaled,
+        inputs={"A": "a"},
+        weights={"B": Slot("b", "I O")},
+        transA=flag("transpose_a", False),
+        transB=flag("transpose_b", False),
+        fixed=_PLAIN,
+        aliases=("tf.linalg.matmul",),
+        ignored=("name", "output_type", "grad_a", "grad_b"),
+        limits=("no bias: it is added behind", "alpha and beta of 1"),
+        traits={"bias": "none"},
+    ),
+    card(
+        "Gemm",
+        "tf.nn.xw_plus_b",
+        versions="<2",
+        write=False,
+        inputs={"A": "x", "B": Slot("weights", "I O"), "C": Slot("biases")},
+        aliases=("tf.compat.v1.nn.xw_plus_b",),
+        ignored=("name",),
+        has_bias=same("has_bias", True),
+    ),
+    card(
+        "MatMul",
+        "tf.matmul",
+        inputs={"A": "a", "B": "b"},
+        fixed={"transpose_a": Fixed(False, False), "transpose_b": Fixed(False, False), **_PLAIN},
+        aliases=("tf.linalg.matmul",),
+        ignored=("name", "output_type", "grad_a", "grad_b"),
+        limits=("at least two axes each",),
+    ),
+)

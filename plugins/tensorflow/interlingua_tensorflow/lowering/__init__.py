@@ -1,0 +1,7 @@
+"""What cards cannot say: one function an op, by family."""
+
+from interlingua.codegen.dialect import Lowerings
+
+lowers = Lowerings()
+
+from interlingua_tensorflow.lowering import activation, convolution, linear, normalization  # noqa: E402, F401

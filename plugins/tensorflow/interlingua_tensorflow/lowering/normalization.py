@@ -1,0 +1,46 @@
+"""Normalizations and dropout."""
+
+from __future__ import annotations
+
+import ast
+
+import onnx_ir as ir
+from interlingua.cards import Facts
+from interlingua.codegen import expressions
+from interlingua.codegen.lowering import Context
+from interlingua.codegen.weights import Weight
+from interlingua.errors import Unsupported
+from interlingua.ir.facts import inputs_of
+
+from interlingua_tensorflow.lowering import lowers
+from interlingua_tensorflow.lowering.common import chosen, own_weights
+
+TRAINING = "training"
+
+
+@lowers("BatchNormalization")
+def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`tf.nn.batch_normalization(x, mean, variance, offset, scale, ε)` with statistics that training does not move."""
+    if facts["training_mode"]:
+        raise Unsupported("normalization by the batch's own statistics")
+    card, keywords = chosen(facts)
+    own_weights(node, tuple(card.weights))
+    given = inputs_of(node)
+    x = context.operand(given["X"][0])
+    tensors = [
+        context.tensor(Weight(given[name][0]), trainable=name in ("B", "scale")) for name in card.weights if name in given
+    ]
+    context.note_mapping(node, card.api, expressions.call("x", [], keywords))
+    return expressions.call(context.api(card.api), [x, *tensors, *keywords.values()])
+
+
+@lowers("Dropout")
+def dropout(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`tf.nn.dropout(x, rate if training else 0.0)`: it drops whenever it is called."""
+    if len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output()):
+        raise Unsupported("the mask of a dropout")
+    card, keywords = chosen(facts)
+    (rate,) = keywords.values()
+    when = ast.IfExp(expressions.name(TRAINING), expressions.literal(rate), ast.Constant(0.0))
+    context.note_mapping(node, card.api, expressions.call("x", [], keywords))
+    return expressions.call(context.api(card.api), [context.ref(inputs_of(node)["data"][0]), when])
