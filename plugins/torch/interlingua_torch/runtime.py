@@ -1,7 +1,6 @@
 """Runs PyTorch in a worker: loaded by file, imports nothing of ours."""
 
 import importlib.util
-import itertools
 import logging
 import os
 import platform
@@ -13,7 +12,6 @@ import safetensors
 import torch
 
 torch.set_num_threads(2)
-_SERIAL = itertools.count()
 NAMES = "interlingua.names"
 
 
@@ -23,9 +21,9 @@ def versions(arrays):
 
 
 def _module(folder):
-    """model.py of `folder` under a name of its own."""
+    """model.py of `folder`, always under the same name: exported programs spell it."""
     path = os.path.join(folder, "model.py")
-    spec = importlib.util.spec_from_file_location("model_%d" % next(_SERIAL), path)
+    spec = importlib.util.spec_from_file_location("model", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
