@@ -6,12 +6,12 @@ here is where the second is turned into the first, which is the one the cards na
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import plain
-
 from interlingua_caffe.proto import Message
 
 _SIDES = {"kernel_size": ("kernel_h", "kernel_w"), "stride": ("stride_h", "stride_w"), "pad": ("pad_h", "pad_w")}
@@ -19,6 +19,7 @@ _UNSAID = {"stride": 1, "pad": 0}
 _OLD = {"concat_param.concat_dim": "concat_param.axis", "slice_param.slice_dim": "slice_param.axis"}
 _FORKS = {"pooling_param.ceil_mode": ("pooling_param.round_mode", {True: "CEIL", False: "FLOOR"})}
 _FILLER = "FillerParameter"
+_SLOT = re.compile(r"(?P<role>bottom|blobs)(?:\[(?P<index>\d+)\])?")
 _TRAINING = ("transform_param",)
 
 
@@ -101,3 +102,11 @@ def _set_field(owner: Message, name: str, value: Any) -> None:
         setattr(owner, name, field.enum_type.values_by_name[value].number)
     else:
         setattr(owner, name, value)
+
+
+def slot_index(name: str) -> tuple[str, int | None]:
+    """What a card's slot is: ("bottom", 0), ("blobs", 1), ("bottom", None) for all of them, ("", None) for a field."""
+    match = _SLOT.fullmatch(name)
+    if match is None:
+        return "", None
+    return match["role"], None if match["index"] is None else int(match["index"])

@@ -10,11 +10,45 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 RUNS = frozenset(
-    (
-        "AbsVal BNLL BatchNorm Concat Convolution ConvolutionDepthwise Crop Deconvolution Dropout ELU Eltwise Exp Flatten "
-        "Input InnerProduct Interp LRN Log MVN Normalize PReLU Permute Pooling Power PriorBox ReLU ReLU6 Reshape ROIPooling "
-        "Scale ShuffleChannel Sigmoid Silence Slice Softmax Split TanH"
-    ).split()
+    [
+        "AbsVal",
+        "BNLL",
+        "BatchNorm",
+        "Concat",
+        "Convolution",
+        "ConvolutionDepthwise",
+        "Crop",
+        "Deconvolution",
+        "Dropout",
+        "ELU",
+        "Eltwise",
+        "Exp",
+        "Flatten",
+        "Input",
+        "InnerProduct",
+        "Interp",
+        "LRN",
+        "Log",
+        "MVN",
+        "Normalize",
+        "PReLU",
+        "Permute",
+        "Pooling",
+        "Power",
+        "PriorBox",
+        "ReLU",
+        "ReLU6",
+        "Reshape",
+        "ROIPooling",
+        "Scale",
+        "ShuffleChannel",
+        "Sigmoid",
+        "Silence",
+        "Slice",
+        "Softmax",
+        "Split",
+        "TanH",
+    ]
 )
 
 

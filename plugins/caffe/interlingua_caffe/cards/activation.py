@@ -2,7 +2,6 @@
 
 from interlingua.adapters import parameter, same
 from interlingua.cards import Adapter, Facts, Fixed, Slot
-
 from interlingua_caffe.cards.forms import X, axis, layer
 
 _SLOPE = "relu_param.negative_slope"

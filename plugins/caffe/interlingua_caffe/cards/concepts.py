@@ -1,7 +1,6 @@
 """Concepts beside the ops: inputs and losses."""
 
 from interlingua.adapters import choice, same
-
 from interlingua_caffe.cards.forms import axis, layer, listed
 
 CARDS = (

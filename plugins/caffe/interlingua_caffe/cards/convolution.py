@@ -4,7 +4,6 @@ from typing import Any
 
 from interlingua.adapters import flag, halves, per_axis, same
 from interlingua.cards import Card, Fixed, Slot
-
 from interlingua_caffe.cards.forms import X, layer
 
 _KERNEL = "or kernel_h and kernel_w"

@@ -3,7 +3,6 @@
 from typing import Any
 
 from interlingua.cards import Card, Fixed, Slot
-
 from interlingua_caffe.cards.forms import AB, X, each_channel, layer, number, same_shapes
 
 _OPERATION = "eltwise_param.operation"

@@ -2,7 +2,6 @@
 
 from interlingua.adapters import flag, same
 from interlingua.cards import Facts, Fixed, Slot
-
 from interlingua_caffe.cards.forms import layer
 
 

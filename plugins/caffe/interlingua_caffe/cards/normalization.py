@@ -2,7 +2,6 @@
 
 from interlingua.adapters import same
 from interlingua.cards import Fixed, Slot
-
 from interlingua_caffe.cards.forms import X, layer, odd
 
 CARDS = (

@@ -8,7 +8,6 @@ from typing import Any
 from interlingua.adapters import halves, parameter, per_axis
 from interlingua.cards import Adapter, Card, Facts, Fixed
 from interlingua.errors import Unsupported
-
 from interlingua_caffe.cards.forms import X, layer
 
 _POOL, _GLOBAL = "pooling_param.pool", "pooling_param.global_pooling"

@@ -5,7 +5,6 @@ from typing import Any
 from interlingua.adapters import parameter
 from interlingua.cards import Adapter, Facts, Fixed
 from interlingua.errors import Unsupported
-
 from interlingua_caffe.cards.forms import layer
 
 

@@ -1,7 +1,6 @@
 """Shapes: flattening, reshaping, moving and joining axes."""
 
 from interlingua.cards import Facts, Fixed
-
 from interlingua_caffe.cards.forms import axis, layer, listed
 
 _DATA = {"data": "bottom[0]"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.axes import parse
 from interlingua.cards import Card
@@ -17,21 +17,12 @@ from interlingua.errors import InvalidSource, Unsupported
 from interlingua.ir.build import OPSET, Builder, read_call
 from interlingua.ir.facts import shape_of
 from interlingua.records import record
-
+from interlingua_caffe.arguments import slot_index
 from interlingua_caffe.frontend.net import Layer, Net, Stored
 
 FRAMEWORK = "caffe"
 DOMAIN = "caffe"
-_SLOT = re.compile(r"(?P<role>bottom|blobs)(?:\[(?P<index>\d+)\])?")
 _OPSETS = [onnx.helper.make_opsetid("", OPSET)]
-
-
-def slot_index(name: str) -> tuple[str, int | None]:
-    """What a card's slot is: ("bottom", 0), ("blobs", 1), ("bottom", None) for all bottoms; else a field, ("", None)."""
-    match = _SLOT.fullmatch(name)
-    if match is None:
-        return "", None
-    return match["role"], None if match["index"] is None else int(match["index"])
 
 
 class Graph:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from interlingua.artifact import ReadOptions
 from interlingua.errors import InvalidSource, UsageError
 from interlingua.notes import Assumed
-
 from interlingua_caffe.proto import Message
 
 Shape = tuple[int | str | None, ...]

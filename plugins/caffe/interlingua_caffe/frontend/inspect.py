@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from interlingua.artifact import Artifact, Inspection, Layer, ReadOptions
 from interlingua.errors import InvalidSource
-
 from interlingua_caffe.frontend.net import is_sink, is_source, load, parsed
 from interlingua_caffe.frontend.phase import tested
 from interlingua_caffe.frontend.recognise import FORMAT

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import facts_of, known, shape_of
-
 from interlingua_caffe.cards.pooling import rounding_matters
 from interlingua_caffe.frontend.graph import FRAMEWORK, Graph
 from interlingua_caffe.frontend.net import Layer

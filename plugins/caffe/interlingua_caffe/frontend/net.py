@@ -10,10 +10,9 @@ from pathlib import Path
 from interlingua.artifact import Artifact, ReadOptions
 from interlingua.errors import InvalidSource, UsageError
 from interlingua.notes import Dropped
-
+from interlingua_caffe.frontend.inputs import InputShapes, Shape
 from interlingua_caffe.frontend.phase import tested
 from interlingua_caffe.frontend.recognise import kind_of
-from interlingua_caffe.frontend.inputs import InputShapes, Shape
 from interlingua_caffe.frontend.upgrade import INPUT, upgrade
 from interlingua_caffe.proto import Message
 from interlingua_caffe.proto.text import Unknown, parse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from interlingua.errors import InvalidSource
-
 from interlingua_caffe.proto import Message
 
 TEST = 1

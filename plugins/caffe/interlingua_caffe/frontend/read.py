@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import onnx_ir as ir
+
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import Unsupported
 from interlingua.notes import Changed, Skipped
-
 from interlingua_caffe import oracle
 from interlingua_caffe.arguments import arguments_of
 from interlingua_caffe.frontend.deploy import deploy_text

@@ -9,7 +9,6 @@ from typing import Any
 from interlingua.artifact import Artifact
 from interlingua.errors import InvalidSource
 from interlingua.formats.wire import BYTES, VARINT
-
 from interlingua_caffe.proto.scan import Entry, Malformed, outline
 from interlingua_caffe.proto.wire import first_fields, mapped
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from interlingua.errors import InvalidSource
-
 from interlingua_caffe.proto import Message, message
 
 INPUT = "Input"

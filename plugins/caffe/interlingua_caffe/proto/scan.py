@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     """A field: its name, its scalar as written (quotes taken off) or its fields, its line."""
 
     name: str
-    value: Union[str, list["Entry"]]  # noqa: UP007 (evaluated when the class is made)
+    value: Union[str, list[Entry]]  # noqa: UP007 (evaluated when the class is made)
     line: int
 
     @property

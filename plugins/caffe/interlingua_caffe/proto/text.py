@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf import text_encoding, text_format
-from interlingua.errors import InvalidSource
 
+from interlingua.errors import InvalidSource
 from interlingua_caffe.proto.scan import Entry, Malformed, outline
 from interlingua_caffe.proto.schema import Message, message
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from interlingua.errors import InvalidSource
-from interlingua.formats.wire import BYTES, fields
 from numpy.typing import NDArray
 
+from interlingua.errors import InvalidSource
+from interlingua.formats.wire import BYTES, fields
 from interlingua_caffe.proto.schema import message
 
 _DATA, _SHAPE, _DOUBLES = 5, 7, 8
