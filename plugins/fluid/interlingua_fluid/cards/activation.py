@@ -1,8 +1,10 @@
 """Activations."""
 
+import math
+
 from interlingua.adapters import same
 from interlingua.cards import Card, Kind, Slot, card
-from interlingua_fluid.cards.forms import operator
+from interlingua_fluid.cards.forms import bound, operator
 
 
 def _plain(record: str, name: str, slot: str = "X") -> tuple[Card, Card]:
@@ -70,12 +72,11 @@ CARDS = (
         "Clip",
         "paddle.fluid.layers.clip",
         inputs={"input": "x"},
-        min=same("min", positional=True),
-        max=same("max", positional=True),
+        min=bound("min", -math.inf, positional=True),
+        max=bound("max", math.inf, positional=True),
         ignored=("name",),
-        limits=("both bounds are wanted",),
     ),
-    operator("Clip", "clip", inputs={"input": "X"}, min=same("min"), max=same("max")),
+    operator("Clip", "clip", inputs={"input": "X"}, min=bound("min", -math.inf), max=bound("max", math.inf)),
     operator("Clip", "relu6", inputs={"input": "X"}, implied={"min": 0.0}, max=same("threshold", 6.0)),
     operator("Clip", "brelu", inputs={"input": "X"}, min=same("t_min", 0.0), max=same("t_max", 24.0)),
 )

@@ -97,6 +97,17 @@ def groups(name: str) -> Parameter:
     return parameter(name, None, _GROUPS)
 
 
+def bound(name: str, absent: float, positional: bool = False) -> Parameter:
+    """A bound that must be said: an infinite one where there is none."""
+    adapter = Adapter(
+        "bound",
+        lambda value, facts: absent if value is None else value,
+        lambda value, facts: None if value == absent else value,
+        "infinite where there is none",
+    )
+    return parameter(name, REQUIRED, adapter, positional=positional)
+
+
 def _list(value: Any, facts: Facts) -> Any:
     return None if value is None else [value] if isinstance(value, int) else list(value)
 

@@ -43,6 +43,12 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
             raise InvalidSource(
                 f"Expected an operator that can be read. Received {op.type}: {refusal}.", place=layer_of(op)
             ) from None
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise InvalidSource(
+                f"Expected a whole {op.type}. Received one whose inputs, outputs or attributes do not fit it "
+                f"({type(error).__name__}: {error}).",
+                place=layer_of(op),
+            ) from error
     _note_dropped(program, options)
     model = reading.builder.model([(name, reading.value(name)) for name in fetches])
     run = {
