@@ -176,6 +176,7 @@ class Card:
             if name not in self.parameters
             and name in known
             and not known[name].derived
+            and known[name].absorbed not in self.weights
             and not (value == self.implied[name] if name in self.implied else known[name].is_default(value))
         ]
         if unsaid:

@@ -38,6 +38,7 @@ class CanonicalParameter:
     origin: str = "attribute"
     meaning: str = ""
     neutral: int | None = None
+    absorbed: str = ""
 
     def is_default(self, value: Any) -> bool:
         """Whether `value` is the default, or a list of the one number that changes nothing (`neutral`)."""
@@ -75,10 +76,14 @@ class Record:
 
 
 def attribute(
-    name: str, default: Any = REQUIRED, meaning: str = "", neutral: int | None = None
+    name: str, default: Any = REQUIRED, meaning: str = "", neutral: int | None = None, absorbed: str = ""
 ) -> CanonicalParameter:
-    """An ONNX attribute; `neutral` is the number a list of which does nothing (strides of 1, pads of 0)."""
-    return CanonicalParameter(name, default, "attribute", meaning, neutral)
+    """An ONNX attribute.
+
+    `neutral` is the number a list of which does nothing (strides of 1, pads of 0); `absorbed` names the weight whose
+    axis order says the attribute (transB), so that a card which has that weight need not.
+    """
+    return CanonicalParameter(name, default, "attribute", meaning, neutral, absorbed)
 
 
 def constant(name: str, default: Any = REQUIRED, meaning: str = "") -> CanonicalParameter:

@@ -13,7 +13,7 @@ RECORDS = (
             attribute("alpha", 1.0, "factor of the product"),
             attribute("beta", 1.0, "factor of C"),
             attribute("transA", 0, "A is given transposed"),
-            attribute("transB", 0, "B is given transposed"),
+            attribute("transB", 0, "B is given transposed", absorbed="B"),
             derived("has_bias", "whether C is given"),
         ],
         outputs=[Input("Y", "N O")],

@@ -1,8 +1,9 @@
 """Cases: small seeded calls that say what each record computes, who cannot say it, and who agrees by default.
 
 A case holds inputs by shape and kind and the canonical parameters that are not at their default; the result is
-given by the record's numpy formula (`interlingua.api.formulas`). `cannot` names the frameworks whose cards refuse
-it; that refusal is asserted like a result. A default call says only what must be said, so that each framework's own
+given by the record's numpy formula (`interlingua.api.formulas`). `CANNOT` beside the cases names the frameworks whose
+cards refuse one; that refusal is asserted like a result. `UNPROVED` says, by framework, runtime or API, why a cell that
+could run is not proved: "notimpl: …" (ours), "notyet: …" (upstream) or "never: …". A default call says only what must be said, so that each framework's own
 defaults decide: `groups` are the frameworks that then agree, and members of different groups must differ.
 Nothing here imports numpy, the IR or a framework.
 """
@@ -21,10 +22,16 @@ from interlingua.records import record
 
 Shape = tuple[int, ...]
 
+EVERY = "*"
+"""Stands for all cases of a record."""
+
+Told = Mapping[str, Mapping[str, Any]]
+"""By record, then by framework: names of cases (`CANNOT`), or why each is not proved (`UNPROVED`)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-    """A seeded array: "normal", "positive" (0.5 to 2), "classes" (whole numbers below `below`), "shares" (positive,
+    """A seeded array: "normal", "positive" (0.5 to 2), "wide" (five times as far), "tiny" (up to 0.001), "classes" (whole numbers below `below`), "shares" (positive,
     sum 1 along axis 1) or "constant" (the number `below`). `constant` makes an input that the model itself holds."""
 
     shape: Shape
@@ -44,6 +51,7 @@ class Case:
     cannot: frozenset[str] = frozenset()
     groups: tuple[tuple[str, ...], ...] = ()
     computed: bool = False
+    unproved: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def rank(self) -> int:
@@ -70,14 +78,14 @@ def case(
     name: str,
     /,
     *,
-    cannot: Sequence[str] | str = (),
-    groups: Sequence[Sequence[str]] = (),
+    groups: Sequence[str] = (),
     computed: bool = False,
     **said: Any,
 ) -> Case:
     """One case as a row: keywords that are inputs of the record give shapes (or `Array`s), the others parameters.
 
-    `computed` feeds the learned inputs at run time, as if other nodes computed them.
+    `computed` feeds the learned inputs at run time, as if other nodes computed them. `groups` makes it a default call:
+    the frameworks that then agree, one string a group.
 
     Raises:
         UsageError: a keyword is neither an input nor a parameter of the record.
@@ -89,8 +97,7 @@ def case(
         raise UsageError(f"Expected inputs or parameters of {described} in the case {name!r}. Received {', '.join(sorted(wrong))}.")
     inputs = {n: _arrays(said[n], i.learned and not computed) for n, i in known.items() if n in said}
     values = {n: v for n, v in said.items() if n not in known}
-    refusing = cannot.split() if isinstance(cannot, str) else cannot
-    return Case(described, name, inputs, values, frozenset(refusing), tuple(tuple(g) for g in groups), computed)
+    return Case(described, name, inputs, values, frozenset(), tuple(tuple(g.split()) for g in groups), computed)
 
 
 INERT: Mapping[tuple[str, str], str] = {
@@ -111,9 +118,23 @@ def cases() -> tuple[Case, ...]:
         UsageError: two cases of one name.
     """
     found: dict[tuple[str, str], Case] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
-        for row in getattr(importlib.import_module(f"{__name__}.{module.name}"), "CASES", ()):
+    for each in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+        module = importlib.import_module(f"{__name__}.{each.name}")
+        cannot: Told = getattr(module, "CANNOT", {})
+        unproved: Told = getattr(module, "UNPROVED", {})
+        for row in getattr(module, "CASES", ()):
             if (row.record, row.name) in found:
                 raise UsageError(f"Expected one case {row.name!r} of {row.record}. Received two.")
-            found[row.record, row.name] = row
+            refusing = [name for name, rows in cannot.get(row.record, {}).items() if row.name in rows or EVERY in rows]
+            whys = {name: rows[row.name] for name, rows in unproved.get(row.record, {}).items() if row.name in rows}
+            found[row.record, row.name] = dataclasses.replace(row, cannot=frozenset(refusing), unproved=whys)
+        _check(module.__name__, [cannot, unproved], found)
     return tuple(found.values())
+
+
+def _check(module: str, tables: Sequence[Told], found: Mapping[tuple[str, str], Case]) -> None:
+    for table in tables:
+        for described, by_framework in table.items():
+            for name in (name for rows in by_framework.values() for name in rows):
+                if name != EVERY and (described, name) not in found:
+                    raise UsageError(f"Expected cases in the tables of {module}. Received {name!r} of {described}.")

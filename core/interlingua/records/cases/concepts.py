@@ -13,4 +13,11 @@ CASES = (
     case("softmax_cross_entropy", "one class does not count", logits=_LOGITS, labels=_CLASSES, ignore_index=1),
     case("softmax_cross_entropy", "probabilities, each sample", logits=_LOGITS, labels=_SHARES, soft_labels=True, reduction="none"),
     case("softmax_cross_entropy", "probabilities, mean", logits=_LOGITS, labels=_SHARES, soft_labels=True),
+    case(
+        "softmax_cross_entropy",
+        "default reduction",
+        logits=_LOGITS,
+        labels=_CLASSES,
+        groups=["torch paddle onnx", "fluid tensorflow"],
+    ),
 )

@@ -33,4 +33,15 @@ CASES = (
     case("Dropout", "image", data=_IMAGE),
     case("Dropout", "share", data=(3, 7), ratio=0.3),
     case("Dropout", "seed", data=(3, 7), seed=7),
+    case(
+        "BatchNormalization",
+        "default epsilon",
+        X=_IMAGE,
+        scale=(3,),
+        B=(3,),
+        input_mean=(3,),
+        input_var=Array((3,), "tiny"),
+        groups=["torch paddle onnx fluid caffe", "keras"],
+    ),
+    case("LRN", "default factors", X=Array((2, 8, 4, 3), "wide"), size=5, groups=["torch paddle onnx", "caffe", "fluid", "tensorflow"]),
 )

@@ -51,4 +51,22 @@ CASES = (
     case("GlobalAveragePool", "line", X=_LINE),
     case("GlobalAveragePool", "image", X=_IMAGE),
     case("GlobalAveragePool", "volume", X=_VOLUME),
+    case(
+        "MaxPool",
+        "default stride",
+        X=_IMAGE,
+        kernel_shape=[2, 2],
+        groups=["torch paddle keras", "onnx fluid caffe"],
+    ),
+    case("MaxPool", "default rounding", X=_IMAGE, kernel_shape=[3, 3], strides=[2, 2], groups=["torch paddle keras onnx fluid", "caffe"]),
+    case("AveragePool", "default stride", X=_IMAGE, kernel_shape=[2, 2], groups=["torch paddle keras", "onnx fluid caffe"]),
+    case(
+        "AveragePool",
+        "default mean of padded windows",
+        X=_ODD,
+        kernel_shape=[3, 3],
+        strides=[2, 2],
+        pads=[1, 1, 1, 1],
+        groups=["torch caffe", "paddle onnx fluid"],
+    ),
 )
