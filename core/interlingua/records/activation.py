@@ -14,6 +14,7 @@ RECORDS = (
         "x where x ≥ 0, else slope · x with a learned slope",
         [Input("X", "N C *"), Input("slope", "", learned=True)],
         [derived("slopes", "how many slopes: one for each channel, or one in all")],
+        outputs=[Input("Y", "N C *")],
         synonyms=["parametric relu"],
     ),
     record_of("Elu", "x where x > 0, else alpha · (exp(x) − 1)", _X, [attribute("alpha", 1.0, "limit below zero")]),
