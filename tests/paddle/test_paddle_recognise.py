@@ -75,7 +75,12 @@ def test_inspection_shows_layers_and_what_is_missing(lenet: Path, tmp_path: Path
     assert shown.outputs == ("fetch_name_0: float32 ?×10",)
     assert shown.parameters == 69362
     assert sum(layer.parameters for layer in shown.layers) == shown.parameters
-    assert [layer.name for layer in shown.layers if layer.kind == "pd_op.conv2d"] == ["block1_conv1", "block2_conv1"]
+    assert [(layer.name, layer.kind, layer.output, layer.parameters) for layer in shown.layers if layer.parameters] == [
+        ("block1_conv1", "pd_op.conv2d", "?×6×28×28", 156),
+        ("block2_conv1", "pd_op.conv2d", "?×16×14×14", 2416),
+        ("fc1", "paddle.nn.functional.linear", "?×84", 65940),
+        ("before_softmax", "paddle.nn.functional.linear", "?×10", 850),
+    ]
     assert shown.missing == ()
     shutil.copy(lenet / "model.json", tmp_path / "m.json")
     alone = recognise(tmp_path / "m.json")

@@ -1,4 +1,4 @@
-"""Each canonical op is written as a person would write it in Paddle, and computes in real Paddle what onnxruntime does."""
+"""Each canonical op is written as a person would write it, and computes in real Paddle what onnxruntime does."""
 
 import dataclasses
 from collections.abc import Callable

@@ -62,15 +62,17 @@ def materialise(arrays, folder, native, inputs, layers=None):
     _prepare()
     if native != "paddle":
         raise ValueError("Expected the native artifact 'paddle'. Received {!r}.".format(native))
-    model = _module(folder).load()
-    model.eval()
     specs = [paddle.static.InputSpec(entry["shape"], entry["dtype"], entry["name"]) for entry in inputs]
-    for name, tensor in list(model.named_parameters()) + list(model.named_buffers()):
-        tensor.name = name
     prefix = os.path.join(folder, SAVED)
-    paddle.jit.save(model, prefix, input_spec=specs)
+    with paddle.utils.unique_name.guard():
+        model = _module(folder).load()
+        model.eval()
+        for name, tensor in list(model.named_parameters()) + list(model.named_buffers()):
+            tensor.name = name
+        paddle.jit.save(model, prefix, input_spec=specs)
     with open(prefix + ".json", encoding="utf-8") as file:
         program = json.load(file)
+    _renumber(program, {})
     program[NAMES] = {"weights": _carried_names(folder), "layers": layers or {}}
     with open(prefix + ".json", "w", encoding="utf-8") as file:
         json.dump(program, file, separators=(",", ":"), sort_keys=False)
@@ -128,6 +130,24 @@ def _prefix(path):
 def _is_program(path):
     with open(path, "rb") as file:
         return b'"pir"' in file.read(512)
+
+
+def _renumber(item, names):
+    """Numbers the scopes from anew: Paddle goes on counting from what the process has saved before."""
+    if isinstance(item, list):
+        for value in item:
+            _renumber(value, names)
+    elif isinstance(item, dict) and item.get("N") == "struct_name":
+        path = ()
+        for part in item["AT"]["D"].strip("/").split("/"):
+            kind = part.rpartition("_")[0] if part.rpartition("_")[2].isdigit() else part
+            siblings = names.setdefault((path, kind), {})
+            count = siblings.setdefault(part, len(siblings))
+            path += ("{}_{}".format(kind, count) if count else kind,)
+        item["AT"]["D"] = "/{}/".format("/".join(path))
+    elif isinstance(item, dict):
+        for value in item.values():
+            _renumber(value, names)
 
 
 def _carried_names(folder):

@@ -6,21 +6,23 @@ import math
 
 from interlingua.artifact import Artifact, Inspection, Layer
 from interlingua_paddle.frontend import pir
+from interlingua_paddle.frontend.fold import fold
 
 CONSTANTS = frozenset({"pd_op.full", "pd_op.full_int_array", "pd_op.assign_value_", "builtin.combine"})
 
 
 def inspect(artifact: Artifact) -> Inspection:
-    """The program's operators (constants left out), with the weights each takes for the first time."""
+    """The program's layers (constants left out), with the weights each takes for the first time."""
     program = pir.load(artifact.files["graph"])
     values = program.values()
     weights = {parameter.value.number: parameter for parameter in program.parameters}
     layers: list[Layer] = []
-    for operator in program.operators:
+    for operator in fold(program):
         if operator.name in CONSTANTS:
             continue
         taken = [weights.pop(number) for number in dict.fromkeys(operator.inputs) if number in weights]
         name = taken[0].name.rpartition(".")[0] if taken else ""
+        name = program.layers.get(name, name)
         output = _shape(operator.outputs[0].shape) if operator.outputs else ""
         count = sum(_elements(parameter.value) for parameter in taken)
         layers.append(Layer(name or operator.label, operator.name, output, count))
