@@ -9,8 +9,10 @@ import onnx_ir as ir
 from interlingua.errors import UsageError
 from interlingua.ir import metadata
 from interlingua.notes import Changed, Notes
+from interlingua.passes import run
 from interlingua.passes.base import Pass
 from interlingua.passes.channels_last import to_channels_last
+from interlingua.passes.duplicates import MergeInitializers
 from interlingua.passes.transposes import CancelTransposes, CancelTransposesFreely, transposes
 from interlingua.passes.unused import RemoveUnused
 
@@ -41,9 +43,7 @@ def apply(
 def edges(model: ir.Model, layout: str, *, notes: Notes, debug: bool = False) -> ir.Model:
     """The model with its Transposes cancelled; under the layout "native" those at its inputs and outputs too."""
     kind: type[Pass] = CancelTransposesFreely if layout == "native" else CancelTransposes
-    each = kind(notes)
-    model = (each(model) if debug else each.call(model)).model
-    RemoveUnused(notes).call(model)
+    model = run(model, (kind, MergeInitializers, RemoveUnused), notes=notes, debug=debug)
     for value in (*model.graph.inputs, *model.graph.outputs):
         order = metadata.permutation(value)
         if order is not None and layout == "native":
