@@ -1,0 +1,5 @@
+"""`python -m interlingua`."""
+
+from interlingua.cli import main
+
+main()
