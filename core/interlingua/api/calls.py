@@ -33,6 +33,7 @@ def draw(spec: Array, seed: str) -> np.ndarray[Any, Any]:
         "normal": lambda: random.standard_normal(spec.shape),
         "wide": lambda: 5 * random.standard_normal(spec.shape),
         "positive": lambda: random.uniform(0.5, 2.0, spec.shape),
+        "tiny": lambda: random.uniform(1e-4, 1e-3, spec.shape),
         "shares": lambda: random.dirichlet(np.ones(spec.shape[-1]), spec.shape[:-1]),
     }[spec.kind]()
     return np.asarray(made, np.float32)
@@ -138,7 +139,9 @@ def by_default(card: Card, case: Case) -> Call:
     from interlingua.adapters import same_pads
 
     made = call(case)
-    facts = Facts(case.record, dict(case.values), case.rank, {n: tuple(a[0].shape) for n, a in made.arrays.items()})
+    shapes = {n: tuple(a[0].shape) for n, a in made.arrays.items()}
+    counted = {"input_rank": len(next(iter(shapes.values()), ()))}
+    facts = Facts(case.record, {**counted, **case.values}, case.rank, shapes)
     values: dict[str, Any] = dict(case.values)
     values |= {name: value for name, value in card.implied.items() if name not in case.values}
     for name, parameter in card.parameters.items():
@@ -146,9 +149,7 @@ def by_default(card: Card, case: Case) -> Call:
         if name in values or known is None or known.derived or parameter.adapter.read is None:
             continue
         if parameter.default is REQUIRED:
-            if known.default is REQUIRED:
-                raise Unsupported(f"{card.api} wants {parameter.name}")
-            continue
+            raise Unsupported(f"{card.api} wants {parameter.name} to be said")
         told = dataclasses.replace(facts, values={**facts.values, **values})
         values[name] = parameter.adapter.read(parameter.default, told)
     if isinstance(values.get("pads"), str):

@@ -107,7 +107,7 @@ def _slot_text(slot: Slot) -> str:
 
 def _said(card: Card) -> list[Parameter]:
     """The parameters that have a name there; those that must be said first."""
-    named = {p.name: p for p in card.parameters.values() if p.adapter.name not in ("told_by_pads", "told_by_weight", "told_otherwise")}
+    named = {p.name: p for p in card.parameters.values() if not _nameless(p)}
     return sorted(named.values(), key=lambda p: p.default is not REQUIRED)
 
 
@@ -206,7 +206,7 @@ def _parameter_rows(described: Record, source: Card, target: Card, rank: int, ou
 
 
 def _nameless(parameter: Parameter | None) -> bool:
-    return parameter is None or parameter.adapter.name.startswith("told_")
+    return parameter is None or parameter.adapter.name.startswith("told")
 
 
 def _parameter_cell(card: Card, name: str, parameter: Parameter | None, side: Side) -> Cell | None:

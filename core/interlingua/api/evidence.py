@@ -157,6 +157,8 @@ def proof(card: Card, rank: int) -> Proof:
     signature: list[list[str | None]] = []
     api = card.spelled(rank)
     for evidence in load(card.framework):
+        if not holds(card, evidence.version):
+            continue
         signature = signature or evidence.signatures.get(api) or []
         rows = [row for row in _by_api(card.framework).get((evidence.runtime, card.record, api), ()) if _of_card(card, row)]
         good = [row for row in rows if row.result == PROVED and row.said.keys() <= _arguments(card)]
@@ -166,6 +168,15 @@ def proof(card: Card, rank: int) -> Proof:
     said = frozenset(name for row in proved for name in row.said)
     pairs = tuple((str(name), default) for name, default in signature)
     return Proof(tuple(versions), len({(row.record, row.case) for row in proved}), said, pairs)
+
+
+def holds(card: Card, version: str) -> bool:
+    """Whether the card speaks of that version of its framework."""
+    if not card.versions:
+        return True
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(card.versions).contains(version, prereleases=True)
 
 
 def _arguments(card: Card) -> set[str]:

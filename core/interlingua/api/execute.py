@@ -80,6 +80,10 @@ def probe_of(card: Card, made: Call) -> Probe:
     said = card.lower(facts)
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     args: list[Any] = []
+    unknown = made.arrays.keys() - card.inputs.keys() - card.weights.keys()
+    wanted = {n for n, slot in {**card.inputs, **card.weights}.items() if slot.default is REQUIRED} - made.arrays.keys()
+    if unknown or any(card.kind is not Kind.LAYER or name in card.inputs for name in wanted):
+        raise Unsupported(f"{card.api} takes other inputs: {', '.join(sorted(unknown or wanted))}")
     for name, slot in card.inputs.items():
         if name not in made.arrays:
             args.append(None)
@@ -92,6 +96,8 @@ def probe_of(card: Card, made: Call) -> Probe:
         args.append(keys if record(card.record).input(name).variadic else keys[0])
     while args and args[-1] is None:
         args.pop()
+    if len(args) > 1 and len({slot.name for slot in card.inputs.values()}) == 1:
+        args = [args]  # one parameter that takes a list, as layers that merge do
     weights: dict[str, str] = {}
     for name, slot in card.weights.items():
         if name in made.arrays:
@@ -128,18 +134,15 @@ def turned(card: Card, made: Call, name: str, slot: Slot, array: np.ndarray[Any,
     return np.ascontiguousarray(array)
 
 
-def called(card: Card, made: Call, runtime: str) -> tuple[Ran, Probe]:
-    """One call of the card's API in a runtime; the result is in ONNX's axis order.
+def probed(card: Card, probe: Probe, runtime: str) -> np.ndarray[Any, Any]:
+    """What one call of the card's API gives in a runtime, in ONNX's axis order.
 
     Raises:
-        Unsupported: the card cannot say it.
         WorkerFailed: the framework could not.
     """
-    probe = probe_of(card, made)
     arguments: Mapping[str, Any] = {"api": probe.api, "args": probe.args, "kwargs": probe.kwargs, "weights": probe.weights}
     reply = shared(runtime).call("probe", probe.arrays, phase=f"call {probe.api}", timeout=SECONDS, **arguments)
-    result = next(iter(reply.arrays.values()))
-    return Ran(back(card, result), (probe.api,)), probe
+    return back(card, next(iter(reply.arrays.values())))
 
 
 def back(card: Card, result: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -37,7 +37,7 @@ CASES = (
     case("Clip", "lower bound", input=_IMAGE, min=-0.25),
     case("Clip", "upper bound", input=_IMAGE, max=0.25),
     case("Clip", "rows", input=_ROWS, min=-0.5, max=0.75),
-    case("LeakyRelu", "default slope", X=_IMAGE, groups=["torch paddle onnx", "keras", "tensorflow", "fluid"]),
+    case("LeakyRelu", "default slope", X=_IMAGE, groups=["torch paddle onnx", "keras", "tensorflow", "fluid", "caffe"]),
     case("Elu", "by default", X=_IMAGE, groups=["torch paddle onnx keras tensorflow fluid caffe"]),
     case("Softmax", "default axis", input=_IMAGE, groups=["onnx keras tensorflow paddle fluid", "caffe"]),
 )

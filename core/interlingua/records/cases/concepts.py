@@ -18,6 +18,7 @@ CASES = (
         "default reduction",
         logits=_LOGITS,
         labels=_CLASSES,
-        groups=["torch paddle onnx", "fluid tensorflow"],
+        soft_labels=False,
+        groups=["torch paddle onnx caffe", "fluid tensorflow"],
     ),
 )
