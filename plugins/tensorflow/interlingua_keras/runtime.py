@@ -101,7 +101,7 @@ def _fed(model, arrays):
 
 
 def _numpy(value):
-    return np.ascontiguousarray(keras.ops.convert_to_numpy(value))
+    return np.asarray(keras.ops.convert_to_numpy(value), order="C")
 
 
 def run(arrays, *, path, format, inputs=None, outputs=None):
