@@ -108,6 +108,10 @@ CASES = [
     layer("mean of all 1d", "GlobalAveragePool", "nn.AdaptiveAvgPool1D(1)", L),
     layer("mean of all 2d", "GlobalAveragePool", "nn.AdaptiveAvgPool2D(1)", X),
     layer("mean of all 3d", "GlobalAveragePool", "nn.AdaptiveAvgPool3D(1)", V),
+    layer("means of quarters", "AveragePool", "nn.AdaptiveAvgPool2D((4, 2))", X),
+    layer("means of thirds", "AveragePool", "nn.AdaptiveAvgPool1D(3)", L),
+    layer("largest of quarters", "MaxPool Relu", "nn.Sequential(nn.AdaptiveMaxPool2D((4, 5)), nn.ReLU())", X),
+    layer("means of nothing", "Relu", "nn.Sequential(nn.AdaptiveAvgPool2D((8, 10)), nn.ReLU())", X),
     function("mean of axes", "ReduceMean", "a.mean([2, 3], keepdim=True)", X),
     function("mean of one axis", "ReduceMean", "paddle.mean(a, axis=-1)", X),
     function("mean of everything", "ReduceMean", "a.mean()", X),
@@ -230,6 +234,7 @@ def test_an_input_that_is_an_output_too_keeps_its_name_as_input(
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
+        ("F.adaptive_avg_pool2d(a, (3, 3))", "no divisor"),
         ("F.avg_pool2d(a, 2, 3, 1, ceil_mode=True)", "a last window that lies in the padding"),
         ("F.avg_pool2d(a, 3, 1, [2, 0, 1, 2], exclusive=False)", "differ at the two ends"),
         ("paddle.cumsum(a, 1)", "cumsum"),

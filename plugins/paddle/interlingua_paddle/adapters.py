@@ -116,7 +116,7 @@ def odd(name: str) -> Parameter:
 
 def told_otherwise(reason: str) -> Parameter:
     """A canonical parameter that another argument or the weight's own axis order tells."""
-    return parameter("", None, Adapter("told otherwise", lambda value, facts: None, None, reason))
+    return parameter("", None, Adapter("told_otherwise", lambda value, facts: None, None, reason))
 
 
 def _every_axis(value: Sequence[int], facts: Facts) -> tuple[list[int], list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -236,6 +237,39 @@ def _reciprocal_root(reading: Reading, operator: Operator) -> ir.Value:
     root.shape, root.type = source.shape, source.type
     one = reading.builder.constant(f"{operator.label}.one", np.ones((), np.dtype(operator.outputs[0].dtype)))
     return reading.builder.node("Div", [one, root], layer=operator.label)
+
+
+@_reads("pd_op.pool2d", "pd_op.pool3d")
+def _pool(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces an adaptive pooling whose input's size is a multiple of its output's by one with that window."""
+    target = operator.attributes.get("kernel_size")
+    if target is None:
+        array = reading.array(operator.inputs[1]) if len(operator.inputs) > 1 else None
+        target = None if array is None else array.tolist()
+    if not operator.attributes["adaptive"] or target is None or all(size == 1 for size in target):
+        return by_card(reading, operator)
+    shape = reading.described[operator.inputs[0]].shape or ()
+    sizes = shape[2:] if str(operator.attributes["data_format"]).startswith("NC") else shape[1:-1]
+    if any(size is None or size % wanted for size, wanted in zip(sizes, target, strict=True)):
+        raise Unsupported(f"adaptive pooling from the size {list(sizes)} to {target}, which is no divisor of it")
+    window = [(size or 0) // wanted for size, wanted in zip(sizes, target, strict=True)]
+    if all(size == 1 for size in window):
+        return reading.tensor(operator.inputs[0])
+    said = {**operator.attributes, "adaptive": False, "kernel_size": window, "strides": window}
+    return by_card(reading, dataclasses.replace(operator, attributes=said, inputs=operator.inputs[:1]))
+
+
+@_reads("pd_op.max_pool2d_with_index", "pd_op.max_pool3d_with_index")
+def _pool_with_places(reading: Reading, operator: Operator) -> ir.Value:
+    """Reads a pooling that also tells places as a plain one; who takes the places is refused."""
+    rank = reading.rank(operator)
+    said = {
+        **operator.attributes,
+        "pooling_type": "max",
+        "data_format": "NCHW" if rank == 2 else "NCDHW",
+        "exclusive": True,
+    }
+    return _pool(reading, dataclasses.replace(operator, name=f"pd_op.pool{rank}d", attributes=said))
 
 
 @_reads("pd_op.dropout")
