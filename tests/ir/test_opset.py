@@ -184,15 +184,13 @@ def test_opaque_nodes_travel_on():
 
 
 def test_bodies_of_control_flow_are_upgraded():
-    proto = onnx.parser.parse_model(
-        """<ir_version: 8, opset_import: ["": 11]>
+    proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 11]>
         g (bool c, float[2, 3, 4] x) => (float[2, 3, 4] y) {
             y = If (c) <
                 then_branch = a () => (float[2, 3, 4] t) { t = Softmax (x) },
                 else_branch = b () => (float[2, 3, 4] e) { e = Clip (x) }
             >
-        }"""
-    )
+        }""")
     array = array_of((2, 3, 4))
     session = onnxruntime.InferenceSession(proto.SerializeToString())
     result = upgraded(ir.from_proto(proto))
@@ -202,12 +200,10 @@ def test_bodies_of_control_flow_are_upgraded():
 
 
 def test_functions_of_another_opset_keep_their_meaning():
-    proto = onnx.parser.parse_model(
-        """<ir_version: 8, opset_import: ["": 17, "local": 1]>
+    proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 17, "local": 1]>
         g (float[2, 3, 4] x) => (float[2, 3, 4] y) { y = local.Old (x) }
         <domain: "local", opset_import: ["": 11]>
-        Old (a) => (b) { b = Softmax (a) }"""
-    )
+        Old (a) => (b) { b = Softmax (a) }""")
     array = array_of((2, 3, 4))
     flat = np.exp(array.reshape(2, 12))
     expected = (flat / flat.sum(1, keepdims=True)).reshape(2, 3, 4)

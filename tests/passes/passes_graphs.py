@@ -48,7 +48,9 @@ class Graph:
         model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
         inferred = onnx.shape_inference.infer_shapes(model)
         known = {info.name: info for info in (*inferred.graph.value_info, *inferred.graph.input)}
-        known.update((info.name, onnx.ValueInfoProto.FromString(info.SerializeToString())) for info in inferred.graph.output)
+        known.update(
+            (info.name, onnx.ValueInfoProto.FromString(info.SerializeToString())) for info in inferred.graph.output
+        )
         model = inferred
         model.graph.ClearField("output")
         for name in outputs:

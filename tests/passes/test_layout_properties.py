@@ -38,7 +38,19 @@ class Drawn:
     def step(self) -> None:
         wide = [each for each in self.values if len(each[1]) == 4]
         name, shape = self.draw(st.sampled_from(wide))
-        kinds = ["transpose", "transpose", "unary", "conv", "pool", "constant", "join", "concat", "pad", "softmax", "mean"]
+        kinds = [
+            "transpose",
+            "transpose",
+            "unary",
+            "conv",
+            "pool",
+            "constant",
+            "join",
+            "concat",
+            "pad",
+            "softmax",
+            "mean",
+        ]
         kind = self.draw(st.sampled_from([*kinds, "slice", "normalize", "split", "squeeze", "prelu"]))
         getattr(self, kind)(name, shape)
 
@@ -158,9 +170,7 @@ def test_any_graph_computes_the_same(drawn, choice, last):
     array = np.random.default_rng(3).normal(size=shape).astype(np.float32)
     before = compute(model, {"x": array})
     count = operators(model).count("Transpose")
-    layout.apply(
-        model, data_axes="N * C" if last else "N C *", ops=ABLE, layout=choice, notes=Notes(), debug=True
-    )
+    layout.apply(model, data_axes="N * C" if last else "N C *", ops=ABLE, layout=choice, notes=Notes(), debug=True)
     (x,) = model.graph.inputs
     order = metadata.permutation(x)
     after = compute(model, {"x": array if order is None else array.transpose(order).copy()})

@@ -67,7 +67,9 @@ def _nodes(model: ir.Model) -> list[str]:
             found.append(f"the identity {node.name!r} does nothing")
         if node.version is not None and node.version != OPSET:
             found.append(f"{node.op_type} {node.name!r} is of opset {node.version}")
-        found.extend(f"{node.op_type} {node.name!r}: {wrong}" for wrong in metadata.malformed(dict(node.metadata_props)))
+        found.extend(
+            f"{node.op_type} {node.name!r}: {wrong}" for wrong in metadata.malformed(dict(node.metadata_props))
+        )
     return found
 
 
@@ -89,7 +91,9 @@ def _names(model: ir.Model) -> list[str]:
     if any(not name for name in nodes):
         found.append("a node has no name")
     values = [output for node in model.graph.all_nodes() for output in node.outputs]
-    counted = Counter(value.name for value in (*model.graph.inputs, *model.graph.initializers.values(), *values) if value.name)
+    counted = Counter(
+        value.name for value in (*model.graph.inputs, *model.graph.initializers.values(), *values) if value.name
+    )
     found.extend(f"{count} values are named {name!r}" for name, count in counted.items() if count > 1)
     if any(value.name is None for value in values):
         found.append("a value has no name")

@@ -60,7 +60,7 @@ def add_initializer(
     name = fresh_name(graph, stem)
     held = ir.tensor(tensor, name=name) if isinstance(tensor, np.ndarray) else tensor
     held.name = name
-    value = ir.Value(name=name, shape=ir.Shape(held.shape), type=ir.TensorType(held.dtype), const_value=held)
+    value = ir.Value(name=name, shape=ir.Shape(held.shape.numpy()), type=ir.TensorType(held.dtype), const_value=held)
     graph.register_initializer(value)
     return metadata.set_origin(value, origin)
 

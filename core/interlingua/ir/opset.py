@@ -14,9 +14,9 @@ import onnx_ir as ir
 
 from interlingua.errors import UnsupportedModel
 from interlingua.ir import metadata
+from interlingua.ir.edit import constant, replace
 from interlingua.ir.opset_adapters import ADAPTERS, Refused
 from interlingua.notes import Notes
-from interlingua.ir.edit import constant, replace
 
 OPSET = 26
 IR_VERSION = 10
@@ -112,7 +112,9 @@ def _compatible(node: ir.Node, new: onnx.defs.OpSchema) -> bool:
 
 def _convert(node: ir.Node, version: int) -> None:
     """Replaces one node by what ONNX's version converter makes of it in a model of its own."""
-    if any(attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attribute in node.attributes.values()):
+    if any(
+        attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attribute in node.attributes.values()
+    ):
         raise Refused(f"its form of opset {version} has no counterpart in opset {OPSET}")
     try:
         converted = onnx.version_converter.convert_version(_alone(node, version), OPSET)

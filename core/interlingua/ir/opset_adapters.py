@@ -13,8 +13,8 @@ import numpy as np
 import onnx_ir as ir
 
 from interlingua.ir import metadata
-from interlingua.ir.origin import Call, Constant, reshape
 from interlingua.ir.edit import add_initializer, constant, graph_of, replace
+from interlingua.ir.origin import Call, Constant, reshape
 
 
 class Refused(Exception):
@@ -169,10 +169,13 @@ def _upsample(node: ir.Node, since: int) -> bool:
     elif "height_scale" in node.attributes:
         held = [1.0, 1.0, node.attributes["height_scale"].value, node.attributes["width_scale"].value]
         scales = _number(node, "scales", held, np.float32)
-    mode = node.attributes["mode"].value if "mode" in node.attributes else "nearest"
-    mode = {"bilinear": "linear"}.get(mode, mode)
-    replace(node, _resize(source, scales, mode, "floor"))
+    replace(node, _resize(source, scales, _mode(node), "floor"))
     return True
+
+
+def _mode(node: ir.Node) -> str:
+    held = node.attributes["mode"].as_string() if "mode" in node.attributes else "nearest"
+    return {"bilinear": "linear"}.get(held, held)
 
 
 def _resize(source: ir.Value | None, scales: ir.Value | None, mode: str, nearest: str) -> list[ir.Node]:
@@ -194,17 +197,18 @@ def _resize_ten(node: ir.Node, since: int) -> bool:
             node.replace_input_with(2, None)
         return True
     source, scales = node.inputs[0], node.inputs[1]
-    mode = node.attributes["mode"].value if "mode" in node.attributes else "nearest"
+    enlarging = _mode(node)
     held = constant(scales)
-    if mode != "nearest" or held is None or not (held < 1).any():
-        replace(node, _resize(source, scales, mode, "floor"))
-    elif not (held > 1).any():
-        replace(node, _resize(source, scales, mode, "ceil"))
+    factors = None if held is None else held.astype(np.float64)
+    if enlarging != "nearest" or factors is None or not (factors < 1).any():
+        replace(node, _resize(source, scales, enlarging, "floor"))
+    elif not (factors > 1).any():
+        replace(node, _resize(source, scales, enlarging, "ceil"))
     else:
-        grow = _number(node, "enlarging", np.maximum(held, 1), np.float32)
-        shrink = _number(node, "shrinking", np.minimum(held, 1), np.float32)
-        first = _resize(source, grow, mode, "floor")
-        replace(node, [*first, *_resize(first[0].outputs[0], shrink, mode, "ceil")])
+        grow = _number(node, "enlarging", np.maximum(factors, 1), np.float32)
+        shrink = _number(node, "shrinking", np.minimum(factors, 1), np.float32)
+        first = _resize(source, grow, enlarging, "floor")
+        replace(node, [*first, *_resize(first[0].outputs[0], shrink, enlarging, "ceil")])
     return True
 
 

@@ -73,6 +73,10 @@ def _binary(function: Callable[..., Array]) -> Callable[..., Array]:
     return run
 
 
+def _cast(name: str) -> Callable[[Array], Array]:
+    return lambda array: array.astype(np.dtype(name))
+
+
 CASTS = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 
 FUNCTIONS: dict[str, Callable[..., Array]] = {
@@ -89,7 +93,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "divide": _binary(np.divide),
     "negative": np.negative,
     "sqrt": np.sqrt,
-    **{f"to_{name}": lambda array, _type=np.dtype(name): array.astype(_type) for name in CASTS},
+    **{f"to_{name}": _cast(name) for name in CASTS},
 }
 MOVES = frozenset({"transpose", "reshape", "flip"})
 

@@ -25,7 +25,9 @@ def moved(graph: ir.Graph, value: ir.Value, steps: Sequence[Step], name: str = "
     needed: list[Step] = []
     for function, numbers in steps:
         after = _shape_after(shape, function, numbers)
-        if (function == "reshape" and after == shape) or (function == "transpose" and numbers == tuple(range(len(shape)))):
+        if (function == "reshape" and after == shape) or (
+            function == "transpose" and numbers == tuple(range(len(shape)))
+        ):
             continue
         needed.append((function, numbers))
         shape = after
@@ -36,12 +38,16 @@ def moved(graph: ir.Graph, value: ir.Value, steps: Sequence[Step], name: str = "
         for function, numbers in needed:
             expression = simplified(Call(function, (expression,), numbers))
     else:
-        expression = Constant(f"{expression.name}{''.join(f' {function}{list(numbers)}' for function, numbers in needed)}")
+        expression = Constant(
+            f"{expression.name}{''.join(f' {function}{list(numbers)}' for function, numbers in needed)}"
+        )
     text = str(expression)
     for other in graph.initializers.values():
-        if other.metadata_props.get(metadata.ORIGIN) == text and other.const_value is not None:
-            if other.const_value.dtype == tensor.dtype and tuple(other.const_value.shape.numpy()) == shape:
-                return other
+        held = other.const_value
+        if held is None or other.metadata_props.get(metadata.ORIGIN) != text:
+            continue
+        if held.dtype == tensor.dtype and tuple(held.shape.numpy()) == shape:
+            return other
 
     def load() -> ir.TensorProtocol:
         array = tensor.numpy()
@@ -69,7 +75,9 @@ def derived(
 
     def load() -> ir.TensorProtocol:
         arrays = [tensor.numpy() for tensor in tensors if tensor is not None]
-        return ir.tensor(np.ascontiguousarray(FUNCTIONS[expression.function](*arrays, *expression.numbers)), dtype=dtype)
+        return ir.tensor(
+            np.ascontiguousarray(FUNCTIONS[expression.function](*arrays, *expression.numbers)), dtype=dtype
+        )
 
     return add_initializer(graph, stem, ir.LazyTensor(load, dtype, ir.Shape(shape)), simplified(expression))
 

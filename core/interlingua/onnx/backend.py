@@ -19,7 +19,9 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     Raises:
         UnsupportedModel: nodes of domains that no ONNX runtime knows, all of them.
     """
-    foreign = [node for node in model.graph.all_nodes() if node.domain != "" and node.op_identifier() not in model.functions]
+    foreign = [
+        node for node in model.graph.all_nodes() if node.domain != "" and node.op_identifier() not in model.functions
+    ]
     if foreign:
         raise UnsupportedModel(
             "Expected operators that ONNX has. Received others:",
@@ -38,9 +40,11 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
 
 
 def name_weights(model: ir.Model) -> None:
-    """Gives each initializer that holds one source parameter, in whatever form, that parameter's name where it is free."""
+    """Gives each initializer that holds one source parameter, in whatever form, the parameter's name if it is free."""
     graph = model.graph
-    taken = {value.name for value in (*graph.inputs, *(output for node in graph.all_nodes() for output in node.outputs))}
+    taken = {
+        value.name for value in (*graph.inputs, *(output for node in graph.all_nodes() for output in node.outputs))
+    }
     for name, value in list(graph.initializers.items()):
         held = parameters(metadata.origin(value))
         if len(held) == 1 and held[0] not in graph.initializers and held[0] not in taken and held[0]:

@@ -29,7 +29,9 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     chosen = _cut(model, options)
     _set_shapes(model, options)
     if model.metadata_props:
-        options.notes.add(Dropped(path.name, f"model metadata not carried over: {', '.join(sorted(model.metadata_props))}"))
+        options.notes.add(
+            Dropped(path.name, f"model metadata not carried over: {', '.join(sorted(model.metadata_props))}")
+        )
     return Source(model, artifact, "onnx", {"path": str(path), **chosen}, options.notes)
 
 
@@ -43,15 +45,21 @@ def load(path: Path) -> ir.Model:
     proto, weights = _text(path) if path.suffix != ".onnx" and _is_text(path) else skeleton(path)
     wrong = list(wrong_tensors(proto, weights))
     if wrong:
-        raise InvalidSource(f"Expected tensors as large as declared. Received others: {'; '.join(wrong[:5])}.", place=str(path))
+        raise InvalidSource(
+            f"Expected tensors as large as declared. Received others: {'; '.join(wrong[:5])}.", place=str(path)
+        )
     missing = _external_files(proto, path)
     if missing:
-        raise InvalidSource(f"Expected external weights beside the model. Missing: {', '.join(missing[:5])}.", place=str(path))
+        raise InvalidSource(
+            f"Expected external weights beside the model. Missing: {', '.join(missing[:5])}.", place=str(path)
+        )
     try:
-        model = ir.from_proto(proto)
+        model: ir.Model = ir.from_proto(proto)
         ir.external_data.set_base_dir(model.graph, path.parent)
     except Exception as error:  # the deserializer raises whatever the contradiction led to
-        raise InvalidSource(f"Expected a whole ONNX graph. Received one that contradicts itself: {error}", place=str(path)) from error
+        raise InvalidSource(
+            f"Expected a whole ONNX graph. Received one that contradicts itself: {error}", place=str(path)
+        ) from error
     attach(proto, model, path, weights)
     _forget_origins(model)
     _check_structure(model, path)
@@ -98,7 +106,9 @@ def _external_files(proto: onnx.ModelProto, path: Path) -> list[str]:
         expected = (expected + 7) // 8
         size = target.stat().st_size
         if "length" in entries and length != expected:
-            raise InvalidSource(f"Expected {expected} bytes for the weight {tensor.name!r}. Received {length}.", place=str(path))
+            raise InvalidSource(
+                f"Expected {expected} bytes for the weight {tensor.name!r}. Received {length}.", place=str(path)
+            )
         if offset + expected > size:
             raise InvalidSource(
                 f"Expected the weight {tensor.name!r} at byte {offset} with {expected} bytes in {location!r}. "
@@ -133,7 +143,8 @@ def _check_structure(model: ir.Model, path: Path) -> None:
             dangling[value.name or "?"] = None
     if dangling:
         raise InvalidSource(
-            f"Expected every value to be computed, an input or a weight. Received none for: {', '.join(list(dangling)[:5])}.",
+            "Expected every value to be computed, an input or a weight. "
+            f"Received none of these for: {', '.join(list(dangling)[:5])}.",
             place=str(path),
         )
     try:
@@ -166,7 +177,11 @@ def _cut(model: ir.Model, options: ReadOptions) -> dict[str, list[str]]:
         unused = [value for value in model.graph.inputs if not value.uses() and value.name not in options.inputs]
         for value in unused:
             model.graph.inputs.remove(value)
-        left = [v.name for v in model.graph.inputs if options.inputs and v.name not in options.inputs and not v.is_initializer()]
+        left = [
+            v.name
+            for v in model.graph.inputs
+            if options.inputs and v.name not in options.inputs and not v.is_initializer()
+        ]
         if left:
             raise UsageError(f"Expected inputs that cut the graph. The outputs also need: {', '.join(map(str, left))}.")
     return chosen
@@ -195,11 +210,16 @@ def _set_shapes(model: ir.Model, options: ReadOptions) -> None:
             known = kept[axis]
             if size is not None and isinstance(known, int) and known != size:
                 raise UsageError(f"Expected the size {known} on axis {axis} of the input {name!r}. Received {size}.")
-        inputs[name].shape = ir.Shape([known if size is None else size for size, known in zip(sizes, kept, strict=True)])
+        inputs[name].shape = ir.Shape(
+            [known if size is None else size for size, known in zip(sizes, kept, strict=True)]
+        )
 
 
 def names_of_layers(model: ir.Model) -> dict[str, str]:
     """Each value's name with the source layer that computes it."""
     return {
-        output.name: str(metadata.place(node)) for node in model.graph.all_nodes() for output in node.outputs if output.name
+        output.name: str(metadata.place(node))
+        for node in model.graph.all_nodes()
+        for output in node.outputs
+        if output.name
     }

@@ -75,7 +75,7 @@ def _cut(proto, arrays):
             if name in arrays:
                 node.output[index] = name + " (computed)"
                 if name in ends:
-                    [each for each in proto.graph.output if each.name == name][0].name = name + " (computed)"
+                    next(each for each in proto.graph.output if each.name == name).name = name + " (computed)"
 
 
 def _prune(proto, wanted):
@@ -128,8 +128,8 @@ def _evaluate(session, arrays, outputs):
     given = {each.name: arrays[each.name] for each in session.get_inputs() if each.name in arrays}
     have = [each.name for each in session.get_outputs()]
     names = have if outputs is None else [name for name in outputs if name in have]
-    values = zip(names, session.run(names, given))
-    kept = {name: np.asarray(value) for name, value in values if isinstance(value, (np.ndarray, np.generic))}
+    values = dict(zip(names, session.run(names, given), strict=True))
+    kept = {name: np.asarray(each) for name, each in values.items() if isinstance(each, (np.ndarray, np.generic))}
     return {"outputs": list(kept)}, kept
 
 
@@ -149,7 +149,7 @@ def _external(proto):
 
 
 def _expanded_session(proto, path):
-    """A session of a changed model; operators that onnxruntime lacks are replaced by their bodies, one after another."""
+    """A session of a changed model, in which operators that onnxruntime lacks are replaced by their bodies."""
     while True:
         try:
             return _open(proto, path)
@@ -186,9 +186,7 @@ def _expand(proto, op_type):
         elif schema.has_context_dependent_function:
             types = types or _types(proto)
             kinds = [types[name].type.SerializeToString() if name else b"" for name in node.input]
-            body = onnx.FunctionProto.FromString(
-                schema.get_context_dependent_function(node.SerializeToString(), kinds)
-            )
+            body = onnx.FunctionProto.FromString(schema.get_context_dependent_function(node.SerializeToString(), kinds))
         else:
             return False
         body.domain, body.name = EXPANDED, "%s_%d" % (op_type, len(proto.functions))

@@ -126,7 +126,9 @@ def _mapped_tensor(
             packed = np.memmap(path, np.uint8, "r", weight.offset, (weight.length,))
             return ir.PackedTensor(packed, dtype, shape=ir.Shape(shape), name=name)
         numpy_type = dtype.numpy()
-        return ir.Tensor(np.memmap(path, np.uint8, "r", weight.offset, (weight.length,)).view(numpy_type).reshape(shape))
+        return ir.Tensor(
+            np.memmap(path, np.uint8, "r", weight.offset, (weight.length,)).view(numpy_type).reshape(shape)
+        )
 
     return ir.LazyTensor(load, dtype, ir.Shape(shape), name=name)
 

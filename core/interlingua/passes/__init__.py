@@ -51,9 +51,7 @@ CANONICAL: tuple[type[Pass], ...] = (
 """The passes that bring a model as read into the canonical form."""
 
 
-def run(
-    model: ir.Model, passes: Sequence[type[Pass]] = CANONICAL, *, notes: Notes, debug: bool = False
-) -> ir.Model:
+def run(model: ir.Model, passes: Sequence[type[Pass]] = CANONICAL, *, notes: Notes, debug: bool = False) -> ir.Model:
     """The model after `passes`, which change it in place; under `debug` their conditions are checked.
 
     Raises:

@@ -8,7 +8,7 @@ constants are put into that order too. The axes of the widest of its inputs and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import onnx_ir as ir
@@ -17,34 +17,7 @@ from interlingua.ir import metadata
 from interlingua.ir.edit import add_initializer, constant, graph_of, is_initializer
 from interlingua.ir.origin import Constant
 from interlingua.ir.weights import moved
-
-Order = tuple[int, ...]
-
-
-def identity(rank: int) -> Order:
-    """The order that moves nothing."""
-    return tuple(range(rank))
-
-
-def compose(first: Order, second: Order) -> Order:
-    """The order of `transpose(transpose(x, first), second)`."""
-    return tuple(first[axis] for axis in second)
-
-
-def inverse(order: Order) -> Order:
-    """The order that undoes `order`."""
-    return tuple(order.index(axis) for axis in range(len(order)))
-
-
-def restricted(order: Order, axes: Order) -> Order:
-    """The order that a value with only `axes` of the frame has, when the frame has `order`."""
-    return tuple(axes.index(axis) for axis in order if axis in axes)
-
-
-def extended(order: Order, axes: Order, rank: int) -> Order:
-    """An order of a frame of `rank` axes whose restriction to `axes` is `order`; new axes keep their places."""
-    moved_axes = [axes[position] for position in order]
-    return tuple(axis if axis not in axes else moved_axes.pop(0) for axis in range(rank))
+from interlingua.passes.orders import Order, identity
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,11 +71,13 @@ def _same(node: ir.Node) -> Movable | None:
     if rank is None or any(rank_of(value) not in (0, None) for value in node.inputs[1:]):
         return None
     every = identity(rank)
-    return Movable(node, rank, {0: every}, {0: every, **({1: every} if len(node.outputs) > 1 else {})}, lambda order: None)
+    return Movable(
+        node, rank, {0: every}, {0: every, **({1: every} if len(node.outputs) > 1 else {})}, lambda order: None
+    )
 
 
 def _broadcast(node: ir.Node) -> Movable | None:
-    """Inputs are aligned at their last axes: `Add`, `Where`, `PRelu`; constants are turned and others get axes of one."""
+    """Aligned at the last axes: `Add`, `Where`, `PRelu`; constants are turned and others get axes of one."""
     ranks = [rank_of(value) for value in node.inputs]
     if not ranks or any(rank is None for rank in ranks):
         return None
@@ -176,7 +151,7 @@ def _axis(default: int) -> Rule:
             return None
         axis = attribute(node, "axis", default) % rank
         every = identity(rank)
-        inputs = {index: every for index in variable} if together else {0: every}
+        inputs = dict.fromkeys(variable, every) if together else {0: every}
 
         def apply(order: Order) -> None:
             set_attribute(node, "axis", order.index(axis))
@@ -197,7 +172,11 @@ def _cumulative(node: ir.Node) -> Movable | None:
     axis = int(held.reshape(-1)[0]) % rank
     every = identity(rank)
     return Movable(
-        node, rank, {0: every}, {0: every}, lambda order: set_constant(node, 1, np.reshape(order.index(axis), held.shape))
+        node,
+        rank,
+        {0: every},
+        {0: every},
+        lambda order: set_constant(node, 1, np.reshape(order.index(axis), held.shape)),
     )
 
 
@@ -339,7 +318,20 @@ def _trailing(node: ir.Node) -> Movable | None:
 
 UNARY = (
     *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast", "Ceil", "Celu", "Clip", "Cos"),
-    *("Cosh", "Dropout", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN"),
+    *(
+        "Cosh",
+        "Dropout",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "IsInf",
+        "IsNaN",
+    ),
     *("LeakyRelu", "Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign"),
     *("Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu"),
 )
@@ -373,13 +365,7 @@ TABLE: dict[str, Rule] = {
 
 def movable(node: ir.Node) -> Movable | None:
     """How the node moves axes; None where it does not, or where not enough is known."""
-    if node.domain != "" or not node.inputs or node.inputs[0] is None and node.op_type != "Concat":
+    if node.domain != "" or not node.inputs or (node.inputs[0] is None and node.op_type != "Concat"):
         return None
     rule = TABLE.get(node.op_type)
     return rule(node) if rule is not None else None
-
-
-def moves_nothing(order: Order, shape: Sequence[object]) -> bool:
-    """Whether a transpose of a value of that shape only moves axes of size one: it is then a reshape."""
-    long = [axis for axis in order if shape[axis] != 1]
-    return long == sorted(long)

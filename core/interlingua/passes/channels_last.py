@@ -13,7 +13,8 @@ from interlingua.ir.edit import graph_of, is_initializer
 from interlingua.ir.facts import CHANNELS_LAST
 from interlingua.ir.opset import OPSET
 from interlingua.ir.weights import moved
-from interlingua.passes.axis_table import Order, inverse, rank_of
+from interlingua.passes.axis_table import rank_of
+from interlingua.passes.orders import Order, inverse
 
 ABLE = frozenset(
     {
@@ -134,4 +135,5 @@ def _text(op_type: str, rank: int) -> onnx.FunctionProto:
 
 def body(op_type: str, rank: int) -> ir.Function:
     """The dialect op's meaning: ONNX's op between two Transposes."""
-    return ir.from_proto(_text(op_type, rank))
+    function: ir.Function = ir.from_proto(_text(op_type, rank))
+    return function

@@ -54,5 +54,3 @@ def _identify_outputs(model: ir.Model) -> bool:
         graph.insert_after(node, identity)
         changed = True
     return changed
-
-

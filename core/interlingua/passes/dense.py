@@ -15,7 +15,7 @@ from interlingua.passes.flattening import joins_all_but_first
 class FuseDense(Pass):
     """Replaces `Add(MatMul(X, W), b)` by `Gemm(X, W, b)` where X and W are matrices and W, b are weights.
 
-    A lone `MatMul(X, W)` of a matrix and a weight becomes `Gemm(X, W)`, and `Gemm(X, Transpose(W))` states its transpose.
+    A lone `MatMul(X, W)` of these becomes `Gemm(X, W)`, and `Gemm(X, Transpose(W))` states its transpose.
     """
 
     def transform(self, model: ir.Model) -> bool:
@@ -54,7 +54,8 @@ def _fuse(node: ir.Node) -> None:
     turned = _turned_weight(right)
     attributes = {"transB": 1} if turned is not None else {}
     weight = turned if turned is not None else right
-    columns = (known(shape_of(weight)) or [None, None])[0 if turned is not None else 1]
+    shape = known(shape_of(weight))
+    columns = None if shape is None else shape[0 if turned is not None else 1]
     add, bias = _bias(node, columns)
     if add is None or bias is None:
         replace(node, [_gemm(node, [left, weight], attributes)])

@@ -8,10 +8,25 @@ import onnx_ir as ir
 
 from interlingua.ir.edit import constant, graph_of, is_initializer
 from interlingua.ir.weights import Step, moved
-from interlingua.passes.axis_table import Movable, Order, attribute, identity, moves_nothing, rank_of, set_constant
+from interlingua.passes.axis_table import Movable, attribute, rank_of, set_constant
+from interlingua.passes.orders import Order, identity, moves_nothing
 
 CARRIERS = frozenset(
-    {"Dropout", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Elu", "Selu", "Gelu", "Swish", "HardSwish", "Clip", "Identity", "Cast"}
+    {
+        "Dropout",
+        "Relu",
+        "LeakyRelu",
+        "Sigmoid",
+        "Tanh",
+        "Elu",
+        "Selu",
+        "Gelu",
+        "Swish",
+        "HardSwish",
+        "Clip",
+        "Identity",
+        "Cast",
+    }
 )
 
 
@@ -37,7 +52,9 @@ def joins_all_but_first(node: ir.Node) -> bool:
     if held is None or held.size != 2:
         return False
     first, rest = int(held[0]), int(held[1])
-    if first == 0 or (target.shape is not None and len(target.shape) == 2 and _same_size(source.shape[0], target.shape[0])):
+    if first == 0 or (
+        target.shape is not None and len(target.shape) == 2 and _same_size(source.shape[0], target.shape[0])
+    ):
         return True
     sizes = source.shape[1:]
     return first == -1 and all(isinstance(size, int) for size in sizes) and rest == math.prod(_numbers(sizes))

@@ -17,7 +17,7 @@ from interlingua.ir.opset import OPSET
 from interlingua.ir.origin import CASTS, Call, Constant
 from interlingua.ir.weights import Step, derived, moved
 from interlingua.passes.base import Pass
-from interlingua.passes.transposes import order_of
+from interlingua.passes.orders import order_of
 
 LARGEST = 1 << 16
 _NEVER = frozenset({"Bernoulli", "Dropout", "Multinomial", "RandomNormalLike", "RandomUniformLike"})
@@ -26,10 +26,10 @@ _UNARY = {"Neg": "negative", "Sqrt": "sqrt"}
 
 
 class FoldConstants(Pass):
-    """Replaces `Transpose(W)` by an initializer whose origin is `transpose(W, …)`, and arithmetic on constants by its value.
+    """Replaces `Transpose(W)` by an initializer of the origin `transpose(W, …)`, arithmetic on constants by its value.
 
-    Moves of a weight (Transpose, Reshape, Slice, Concat, Cast, …) stay unevaluated until the weight is asked for. A weight
-    that is used in different forms stays one weight: what moves it is then left in the graph.
+    Moves of a weight (Transpose, Reshape, Slice, Concat, Cast, …) stay unevaluated until the weight is asked for. A
+    weight that is used in different forms stays one weight: what moves it is then left in the graph.
     """
 
     def transform(self, model: ir.Model) -> bool:
@@ -119,7 +119,11 @@ def _target(node: ir.Node, shape: list[int]) -> list[int] | None:
         axis = axis + len(shape) if axis < 0 else axis
         return [math.prod(shape[:axis]), math.prod(shape[axis:])]
     if node.op_type == "Squeeze":
-        axes = {number % len(shape) for number in numbers} if held is not None else {i for i, s in enumerate(shape) if s == 1}
+        axes = (
+            {number % len(shape) for number in numbers}
+            if held is not None
+            else {i for i, s in enumerate(shape) if s == 1}
+        )
         return [size for axis, size in enumerate(shape) if axis not in axes]
     if node.op_type == "Unsqueeze" and held is not None:
         rank = len(shape) + len(numbers)

@@ -47,7 +47,9 @@ def edges(model: ir.Model, layout: str, *, notes: Notes, debug: bool = False) ->
     for value in (*model.graph.inputs, *model.graph.outputs):
         order = metadata.permutation(value)
         if order is not None and layout == "native":
-            notes.add(Changed(value.name or "", f"axes in the target's own order: the source's, transposed by {list(order)}"))
+            notes.add(
+                Changed(value.name or "", f"axes in the target's own order: the source's, transposed by {list(order)}")
+            )
     return model
 
 

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from interlingua.ir.edit import bypass, constant
 from interlingua.ir.facts import shape_of
 from interlingua.passes.base import Pass
-from interlingua.passes.transposes import order_of
+from interlingua.passes.orders import order_of
 
 
 class RemoveNoOps(Pass):

@@ -93,11 +93,16 @@ def _propagated(node: ir.Node, known: dict[ir.Value, Known]) -> Known | None:
     if node.op_type == "Size":
         sizes = None if source is None or source.shape is None else [of_shape(size) for size in source.shape]
         return None if sizes is None or None in sizes else (_product([size for size in sizes if size is not None]),)
-    if node.op_type == "Cast" and ir.DataType(node.attributes["to"].as_int()) not in (ir.DataType.INT64, ir.DataType.INT32):
+    if node.op_type == "Cast" and ir.DataType(node.attributes["to"].as_int()) not in (
+        ir.DataType.INT64,
+        ir.DataType.INT32,
+    ):
         return None
     terms = [_vector(value, known) for value in node.inputs]
     first = terms[0] if terms else None
-    if first is None or (source is not None and constant(source) is not None and not any(v in known for v in node.inputs if v)):
+    if first is None or (
+        source is not None and constant(source) is not None and not any(v in known for v in node.inputs if v)
+    ):
         return None
     if node.op_type in ("Cast", "Identity", "Squeeze", "Unsqueeze"):
         return first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 import onnx_ir.passes.common as common
 
+from interlingua.ir.opset import OPSET
 from interlingua.passes.base import Pass, ensure
 
 
@@ -14,8 +15,9 @@ class RemoveUnused(Pass):
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
         changed = False
-        for each in (common.RemoveUnusedNodesPass(), common.RemoveUnusedFunctionsPass(), common.RemoveUnusedOpsetsPass()):
-            changed = each(model).modified or changed
+        for kind in (common.RemoveUnusedNodesPass, common.RemoveUnusedFunctionsPass, common.RemoveUnusedOpsetsPass):
+            changed = kind()(model).modified or changed
+        model.graph.opset_imports.setdefault("", OPSET)
         for name in [name for name, value in model.graph.initializers.items() if _unused(value)]:
             model.graph.initializers.pop(name)
             changed = True
