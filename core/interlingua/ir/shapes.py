@@ -121,7 +121,7 @@ class Dimension:
         """The expression in Python's notation, each name spelled by `spell`: `x.shape[0] // 2 + 1`."""
         printed = ""
         for monomial, coefficient in sorted(self.terms, key=lambda term: not term[0]):
-            factors = [_spelled(atom, spell, len(monomial) > 1 or abs(coefficient) != 1) for atom in monomial]
+            factors = [_spelled(atom, spell, len(monomial) > 1 or coefficient != 1) for atom in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))
             sign = "-" if coefficient < 0 else "+"
