@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from interlingua.adapters import flag, halves, per_axis, same
+from interlingua.adapters import flag, same
 from interlingua.cards import Card, Fixed, Slot
-from interlingua_caffe.cards.forms import X, layer
+from interlingua_caffe.cards.forms import X, layer, pads, sizes
 
 _KERNEL = "or kernel_h and kernel_w"
 _IGNORED = ("weight_filler", "bias_filler", "engine", "force_nd_im2col")
@@ -19,10 +19,10 @@ def _convolution(record: str, api: str, **more: Any) -> Card:
         weights={"W": Slot("blobs[0]"), "B": Slot("blobs[1]", default=None)},
         out_channels=same("convolution_param.num_output"),
         has_bias=flag("convolution_param.bias_term", True),
-        kernel_shape=per_axis("convolution_param.kernel_size"),
-        pads=halves("convolution_param.pad", 0),
-        strides=per_axis("convolution_param.stride", 1),
-        dilations=per_axis("convolution_param.dilation", 1),
+        kernel_shape=sizes("convolution_param.kernel_size"),
+        pads=pads("convolution_param.pad"),
+        strides=sizes("convolution_param.stride", 1),
+        dilations=sizes("convolution_param.dilation", 1),
         group=same("convolution_param.group", 1),
         fixed={"convolution_param.axis": Fixed(1, 1)},
         ignored=tuple(f"convolution_param.{name}" for name in _IGNORED),

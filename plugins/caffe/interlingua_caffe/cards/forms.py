@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from interlingua.adapters import parameter
+from interlingua.adapters import halves, parameter, per_axis
 from interlingua.cards import REQUIRED, Adapter, Card, Facts, Kind, Parameter, Slot
 from interlingua.cards import card as _card
 from interlingua.errors import Unsupported
@@ -24,9 +24,17 @@ def same_shapes(*names: str) -> Any:
 
     def when(facts: Facts) -> bool:
         shapes = [facts.shapes.get(name) for name in names]
-        return not facts.constants.intersection(names) and shapes[0] is not None and all(s == shapes[0] for s in shapes)
+        return not facts.constants.intersection(names) and alike(shapes)
 
     return when
+
+
+def alike(shapes: Sequence[Sequence[int | str | None] | None]) -> bool:
+    """Whether shapes are the same; an unknown size, which Caffe does not have, counts as the other unknown one."""
+    if any(shape is None for shape in shapes):
+        return False
+    told = [tuple(size if isinstance(size, int) else None for size in shape or ()) for shape in shapes]
+    return all(shape == told[0] for shape in told)
 
 
 def number(name: str) -> Any:
@@ -73,6 +81,29 @@ def listed(name: str) -> Parameter:
             lambda value, facts: [value] if isinstance(value, int) else list(value),
         ),
     )
+
+
+def _repeated(value: Any, facts: Facts, default: Any) -> Any:
+    """A plain number where all axes are alike; of three axes each is said, which readers of two-axis fields need."""
+    alike = len(set(value)) == 1
+    return value[0] if alike and (facts.rank < 3 or value[0] == default) else list(value)
+
+
+def sizes(name: str, default: Any = REQUIRED) -> Parameter:
+    """One number for every spatial axis."""
+    base = per_axis(name, default).adapter
+    return parameter(name, default, Adapter("per_axis", lambda v, facts: _repeated(v, facts, default), base.read))
+
+
+def pads(name: str) -> Parameter:
+    """One padding for both ends of every spatial axis."""
+    base = halves(name, 0).adapter
+
+    def lower(value: Any, facts: Facts) -> Any:
+        base.lower(value, facts)
+        return _repeated(value[: len(value) // 2], facts, 0)
+
+    return parameter(name, 0, Adapter("halves", lower, base.read, base.remark))
 
 
 def odd(name: str, default: int) -> Parameter:

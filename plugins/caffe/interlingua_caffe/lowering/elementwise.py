@@ -11,6 +11,7 @@ from interlingua.cards import Facts
 from interlingua.codegen.lowering import weight_for
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import facts_of, is_constant
+from interlingua_caffe.cards.forms import alike
 from interlingua_caffe.lowering.network import FRAMEWORK, Learned, Lowering, Network, scalar
 
 _POWER = "Power"
@@ -27,8 +28,8 @@ def commutative(network: Network, node: ir.Node, facts: Facts) -> None:
         node.replace_input_with(0, second)
         node.replace_input_with(1, first)
         facts = facts_of(node)
-    shapes = {facts.shapes["A"], facts.shapes["B"]} - {None}
-    if len(shapes) > 1 and not facts.constants & {"A", "B"}:
+    shapes = [facts.shapes["A"], facts.shapes["B"]]
+    if None not in shapes and not alike(shapes) and not facts.constants & {"A", "B"}:
         _broadcast(network, node, facts)
         return
     network.by_card(node, facts)

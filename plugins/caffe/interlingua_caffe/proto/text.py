@@ -78,7 +78,9 @@ def _written(field: Any, value: Any) -> str:
     if isinstance(value, str):
         return f'"{text_encoding.CEscape(value, as_utf8=True)}"'
     if isinstance(value, float):
-        return str(np.float32(value)).removesuffix(".0")
+        plain = 1e-6 <= abs(value) < 1e9 or value == 0
+        single = np.float32(value)
+        return np.format_float_positional(single, trim="-") if plain else str(single)
     return str(value)
 
 
