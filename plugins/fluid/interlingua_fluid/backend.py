@@ -67,7 +67,7 @@ _SAVE = """
 program = self.inference_program.clone()
 feeds = [variable.name for variable in self.inputs]
 targets = [program.global_block().var(variable.name) for variable in self.outputs]
-with fluid.scope_guard(self.scope):
+with fluid.scope_guard(self.scope), fluid.unique_name.guard():
     fluid.io.save_inference_model(
         str(folder), feeds, targets, self.executor, program, params_filename=params_filename
     )

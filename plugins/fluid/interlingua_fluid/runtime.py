@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 import paddle.fluid as fluid
 from paddle.fluid.core import VarDesc
+from paddle.fluid.proto.framework_pb2 import ProgramDesc
 
 NATIVES = {"fluid": None, "fluid-combined": "__params__"}
 FOLDER = "inference_model"
@@ -57,10 +58,26 @@ def materialise(arrays, folder, native, inputs):
     files = [
         os.path.relpath(os.path.join(place, name), folder) for place, _, names in os.walk(target) for name in names
     ]
-    with open(os.path.join(target, "__model__"), "rb") as file:
-        program = fluid.Program.parse_from_string(file.read())
+    program = _reproducible(os.path.join(target, "__model__"))
     transposes = sum(op.type in ("transpose", "transpose2") for block in program.blocks for op in block.ops)
     return {"path": FOLDER, "files": sorted(files), "transposes": transposes}, {}
+
+
+def _reproducible(path):
+    """The program of a file, rewritten without what depends on this machine: lines of source code, hash order."""
+    program = ProgramDesc()
+    with open(path, "rb") as file:
+        program.ParseFromString(file.read())
+    for block in program.blocks:
+        block.vars.sort(key=lambda variable: variable.name)
+        for op in block.ops:
+            kept = sorted((a for a in op.attrs if a.name != "op_callstack"), key=lambda attribute: attribute.name)
+            copies = [type(attribute).FromString(attribute.SerializeToString()) for attribute in kept]
+            del op.attrs[:]
+            op.attrs.extend(copies)
+    with open(path, "wb") as file:
+        file.write(program.SerializeToString(deterministic=True))
+    return program
 
 
 class Session:

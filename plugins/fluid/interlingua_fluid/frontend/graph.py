@@ -11,6 +11,7 @@ from interlingua.errors import InvalidSource
 from interlingua.formats.lod_tensor import StoredTensor
 from interlingua.formats.program_desc import Operator, Program
 from interlingua.ir.build import Builder
+from interlingua_fluid.naming import restore
 
 _OUTPUTS = ("Output", "Out", "Y")
 
@@ -36,7 +37,9 @@ class Reading:
         self._names: set[str] = set()
 
     def value(self, name: str) -> ir.Value:
-        """The IR value of a variable; a stored one becomes an initializer of its name, memory-mapped.
+        """The IR value of a variable; a stored one becomes an initializer, memory-mapped, under its name.
+
+        A name that this plugin had to legalise when it wrote the model is the original one again.
 
         Raises:
             InvalidSource: nothing wrote it and it is not stored.
@@ -44,8 +47,9 @@ class Reading:
         if name in self._values:
             return self._values[name]
         if name in self._stored:
-            self._names.add(name)
-            return self.builder.weight(name, ir.tensor(self._stored[name].array(), name=name))
+            source = restore(name)
+            self._names.add(source)
+            return self.builder.weight(source, ir.tensor(self._stored[name].array(), name=source))
         raise InvalidSource(f"Expected a variable that is stored or computed. Received {name!r}, which is neither.")
 
     def stored(self, name: str) -> bool:
