@@ -172,6 +172,13 @@ CASES = [
     function("flatten the end", "Reshape", "paddle.flatten(a, 2, -1)", X),
     function("flatten the middle", "Reshape", "paddle.flatten(a, 1, 2)", X),
     function("reshape", "Reshape", "a.reshape([0, -1, 16])", X),
+    function(
+        "reshape by a computed shape",
+        "Shape Gather Unsqueeze Unsqueeze Unsqueeze Concat Reshape",
+        "a.reshape([paddle.shape(a)[0], 16, -1])",
+        X,
+    ),
+    function("slice", "Slice Squeeze", "a[:, 1, 2:7]", X),
     function("transpose", "Transpose", "a.transpose([0, 2, 3, 1])", X),
     function("concat", "Concat", "paddle.concat([a, b], 1)", X, X),
     function("squeeze", "Squeeze", "a.squeeze([2, 3])", (None, 4, 1, 1)),

@@ -260,7 +260,7 @@ def _pool(reading: Reading, operator: Operator) -> ir.Value:
 
 
 @_reads("pd_op.max_pool2d_with_index", "pd_op.max_pool3d_with_index")
-def _pool_with_places(reading: Reading, operator: Operator) -> ir.Value:
+def _pool_with_places(reading: Reading, operator: Operator) -> ir.Value | None:
     """Reads a pooling that also tells places as a plain one; who takes the places is refused."""
     rank = reading.rank(operator)
     said = {
@@ -366,3 +366,59 @@ def _cast(reading: Reading, operator: Operator) -> ir.Value | None:
         return None
     target = ir.DataType.from_numpy(np.dtype(name))
     return reading.builder.node("Cast", [reading.tensor(operator.inputs[0])], {"to": int(target)}, layer=operator.label)
+
+
+@_reads("pd_op.shape64", "pd_op.shape")
+def _shape(reading: Reading, operator: Operator) -> ir.Value:
+    """The sizes of a tensor, computed by the model."""
+    sizes = reading.builder.node("Shape", [reading.tensor(operator.inputs[0])], layer=operator.label)
+    if operator.outputs[0].dtype == "int64":
+        return sizes
+    target = {"to": int(ir.DataType.INT32)}
+    return reading.builder.node("Cast", [sizes], target, layer=f"{operator.label}.cast")
+
+
+@_reads("pd_op.slice")
+def _slice(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces a slice of one element of a vector by Gather, any other by Slice, and Squeeze where axes go."""
+    axes, dropped = operator.attributes["axes"], operator.attributes["decrease_axis"]
+    bounds = [reading.array(number) for number in operator.inputs[1:3]]
+    start, end = bounds
+    if start is None or end is None:
+        raise Unsupported("a slice whose bounds are computed")
+    source, builder = reading.tensor(operator.inputs[0]), reading.builder
+    if dropped == [0] and len(reading.described[operator.inputs[0]].shape or ()) == 1:
+        index = builder.constant(f"{operator.label}.index", np.asarray(start.reshape(-1)[0], np.int64))
+        return builder.node("Gather", [source, index], {"axis": 0}, layer=operator.label)
+    numbers = [np.asarray(array, np.int64).reshape(-1) for array in (start, end, axes)]
+    given = [
+        builder.constant(f"{operator.label}.{n}", a) for n, a in zip(("starts", "ends", "axes"), numbers, strict=True)
+    ]
+    result = builder.node("Slice", [source, *given], layer=operator.label)
+    if not dropped:
+        return result
+    result.type = ir.TensorType(source.dtype) if source.dtype else None
+    gone = builder.constant(f"{operator.label}.dropped", np.asarray(dropped, np.int64))
+    return builder.node("Squeeze", [result, gone], layer=f"{operator.label}.squeezed")
+
+
+@_reads("pd_op.stack")
+def _stack(reading: Reading, operator: Operator) -> ir.Value:
+    """Replaces `stack(xs)` by `Concat` of every x with a new axis."""
+    axis = operator.attributes["axis"]
+    members = []
+    for i, number in enumerate(reading.members(operator.inputs[0])):
+        place = reading.builder.constant(f"{operator.label}.axis_{i}", np.asarray([axis], np.int64))
+        members.append(
+            reading.builder.node("Unsqueeze", [reading.tensor(number), place], layer=f"{operator.label}.{i}")
+        )
+    return reading.builder.node("Concat", members, {"axis": axis}, layer=operator.label)
+
+
+@_reads("pd_op.reshape")
+def _reshape(reading: Reading, operator: Operator) -> ir.Value:
+    """Reads a new shape that is a constant through the card, one that the model computes as it is."""
+    if operator.inputs[1] not in reading.computed:
+        return by_card(reading, operator)
+    source, shape = (reading.tensor(number) for number in operator.inputs)
+    return reading.builder.node("Reshape", [source, shape], layer=operator.label)

@@ -53,6 +53,11 @@ class Reading:
             return np.stack([m.reshape(()) for m in found]) if len(found) == len(members) else None
         return self._arrays.get(number)
 
+    @property
+    def computed(self) -> frozenset[int]:
+        """The values that operators compute."""
+        return frozenset(self._tensors) - frozenset(self._arrays)
+
     def members(self, number: int) -> tuple[int, ...]:
         """The values of a list; the value itself where it is none."""
         return self._groups.get(number, (number,))
