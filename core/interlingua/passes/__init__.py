@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from interlingua.notes import Notes
 from interlingua.passes.base import Pass
+from interlingua.passes.bias import FuseBias
 from interlingua.passes.constants import LiftConstants
 from interlingua.passes.dense import FuseDense, SpellFlatten
 from interlingua.passes.duplicates import MergeInitializers
@@ -40,6 +41,7 @@ CANONICAL: tuple[type[Pass], ...] = (
     InferShapes,
     ExplicitPads,
     RemoveNoOps,
+    FuseBias,
     FuseDense,
     SpellFlatten,
     MergeInitializers,
