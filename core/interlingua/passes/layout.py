@@ -44,6 +44,9 @@ def edges(model: ir.Model, layout: str, *, notes: Notes, debug: bool = False) ->
     """The model with its Transposes cancelled; under the layout "native" those at its inputs and outputs too."""
     kind: type[Pass] = CancelTransposesFreely if layout == "native" else CancelTransposes
     model = run(model, (kind, MergeInitializers, RemoveUnused), notes=notes, debug=debug)
+    for node in transposes(model.graph):
+        if not metadata.is_own(node):
+            _own_place(node)
     for value in (*model.graph.inputs, *model.graph.outputs):
         order = metadata.permutation(value)
         if order is not None and layout == "native":
@@ -51,6 +54,12 @@ def edges(model: ir.Model, layout: str, *, notes: Notes, debug: bool = False) ->
                 Changed(value.name or "", f"axes in the target's own order: the source's, transposed by {list(order)}")
             )
     return model
+
+
+def _own_place(node: ir.Node) -> None:
+    """A Transpose that stands for axis orders alone belongs to no layer of the source: the layers keep their names."""
+    edge = node.inputs[0] if _at_edge(node) and not node.outputs[0].is_graph_output() else node.outputs[0]
+    metadata.set_place(node, f"{edge.name if edge is not None else node.name}/axes")
 
 
 def leftover(model: ir.Model) -> int:
