@@ -46,10 +46,12 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """Everything that was run on one version of a runtime. A signature is None where Python tells none."""
+    """Everything that was run on one version of a runtime; `engine` is what has that version. A signature is None
+    where Python tells none."""
 
     runtime: str
     framework: str
+    engine: str
     version: str
     versions: Mapping[str, str]
     signatures: Mapping[str, list[list[str | None]] | None]
@@ -59,7 +61,7 @@ class Evidence:
         """Writes `<runtime>-<version>.json` into the folder: small, sorted, one line a case."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.runtime}-{self.version}.json"
-        head = {"runtime": self.runtime, "framework": self.framework, "version": self.version, "versions": dict(self.versions)}
+        head = {"runtime": self.runtime, "framework": self.framework, "engine": self.engine, "version": self.version, "versions": dict(self.versions)}
         signatures = [f"  {json.dumps(api)}: {json.dumps(self.signatures[api])}" for api in sorted(self.signatures)]
         ordered = sorted(self.outcomes, key=lambda o: (o.record, o.case, o.api, o.route))
         lines = [
@@ -163,7 +165,7 @@ def proof(card: Card, rank: int) -> Proof:
         rows = [row for row in _by_api(card.framework).get((evidence.runtime, card.record, api), ()) if _of_card(card, row)]
         good = [row for row in rows if row.result == PROVED and row.said.keys() <= _arguments(card)]
         if good and not any(row.result == "failed" for row in rows):
-            versions.append(f"{evidence.runtime} {evidence.version}")
+            versions.append(f"{evidence.engine} {evidence.version}")
             proved.extend(good)
     said = frozenset(name for row in proved for name in row.said)
     pairs = tuple((str(name), default) for name, default in signature)

@@ -61,13 +61,20 @@ def written(made: Call, framework: Framework, *, runtime: str = "", native: str 
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """One call of an API as its runtime's `probe` takes it; "$name" stands for an array."""
+    """One call of an API as its runtime's `probe` takes it; "$name" stands for an array. `said` are its parameters.
+
+    Functions get their tensors by name, so that the names are proved too.
+    """
 
     api: str
     args: list[Any]
     kwargs: dict[str, Any]
     weights: dict[str, str]
     arrays: dict[str, np.ndarray[Any, Any]]
+    said: dict[str, Any]
+
+
+_BY_NAME = (Kind.FUNCTION, Kind.OPERATOR)
 
 
 def probe_of(card: Card, made: Call) -> Probe:
@@ -80,20 +87,25 @@ def probe_of(card: Card, made: Call) -> Probe:
     said = card.lower(facts)
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     args: list[Any] = []
+    named: dict[str, Any] = {}
     unknown = made.arrays.keys() - card.inputs.keys() - card.weights.keys()
     wanted = {n for n, slot in {**card.inputs, **card.weights}.items() if slot.default is REQUIRED} - made.arrays.keys()
     if unknown or any(card.kind is not Kind.LAYER or name in card.inputs for name in wanted):
         raise Unsupported(f"{card.api} takes other inputs: {', '.join(sorted(unknown or wanted))}")
     for name, slot in card.inputs.items():
         if name not in made.arrays:
-            args.append(None)
+            if card.kind not in _BY_NAME:
+                args.append(None)
             continue
         keys = []
         for number, array in enumerate(made.arrays[name]):
             key = f"{name}_{number}" if len(made.arrays[name]) > 1 else name
             arrays[key] = turned(card, made, name, slot, array)
             keys.append(f"${key}")
-        args.append(keys if record(card.record).input(name).variadic else keys[0])
+        if card.kind in _BY_NAME and not record(card.record).input(name).variadic:
+            named[slot.name] = keys[0]
+        else:
+            args.append(keys if record(card.record).input(name).variadic else keys[0])
     while args and args[-1] is None:
         args.pop()
     if len(args) > 1 and len({slot.name for slot in card.inputs.values()}) == 1:
@@ -105,7 +117,7 @@ def probe_of(card: Card, made: Call) -> Probe:
             weights[slot.name] = name
     if card.kind is not Kind.LAYER and any(slot.default is not REQUIRED for slot in card.inputs.values()):
         said = {k: v for k, v in said.items() if k not in {slot.name for slot in card.inputs.values()}}
-    return Probe(card.spelled(facts.rank), args, said, weights, arrays)
+    return Probe(card.spelled(facts.rank), args, {**named, **said}, weights, arrays, said)
 
 
 def turned(card: Card, made: Call, name: str, slot: Slot, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

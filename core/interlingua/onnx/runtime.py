@@ -14,6 +14,7 @@ import onnxruntime
 ONE_MESSAGE = 1 << 30
 LACKS = re.compile(r"Could not find an implementation for (\w+)\(")
 EXPANDED = "interlingua.expanded"
+PINNED = 26
 
 
 def versions(arrays):
@@ -112,6 +113,20 @@ def _expose(proto, names):
     missing = [name for name in names if name in known and name not in there]
     types = _types(proto) if missing else {}
     proto.graph.output.extend(types[name] for name in dict.fromkeys(missing))
+
+
+def probe(arrays, *, api, args=(), kwargs=None, weights=None):
+    """One operator on the arrays that "$name" stands for, in `args` or by the input's name; others are attributes."""
+    given = {key: value for key, value in (kwargs or {}).items() if isinstance(value, str) and value.startswith("$")}
+    order = [each.name for each in onnx.defs.get_schema(api, PINNED, "").inputs]
+    names = [each[1:] if each else "" for each in [*args, *(given[each] for each in order if each in given)]]
+    attributes = {key: value for key, value in (kwargs or {}).items() if key not in given}
+    node = onnx.helper.make_node(api, names, ["output"], **attributes)
+    kinds = {name: onnx.helper.np_dtype_to_tensor_dtype(arrays[name].dtype) for name in names if name}
+    inputs = [onnx.helper.make_tensor_value_info(name, kind, arrays[name].shape) for name, kind in kinds.items()]
+    graph = onnx.helper.make_graph([node], "probe", inputs, [onnx.helper.make_empty_tensor_value_info("output")])
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", PINNED)], ir_version=10)
+    return _evaluate(_expanded_session(proto, ""), {name: arrays[name] for name in kinds}, None)
 
 
 def _session(source):
