@@ -198,6 +198,12 @@ def _input_rank(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> di
     return {} if shape is None else {"input_rank": len(shape)}
 
 
+def _reversed(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
+    """An order of axes that is not said is the reverse one."""
+    shape = shapes["data"]
+    return {} if values.get("perm") is not None or shape is None else {"perm": list(reversed(range(len(shape))))}
+
+
 def _slopes(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
     """How many slopes, None where they are neither one for each channel nor one in all."""
     slope, data = known(shapes["slope"]), shapes["X"]
@@ -214,6 +220,7 @@ _DERIVED: dict[str, Callable[[Mapping[str, Any], _Shapes, _Given], dict[str, Any
     "Gemm": _dense,
     "PRelu": _slopes,
     "BatchNormalization": _batch_normalization,
+    "Transpose": _reversed,
     "Flatten": _input_rank,
     "Squeeze": _input_rank,
     "Unsqueeze": _input_rank,
