@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from interlingua.worker import Worker
 
 RUNTIME = Path(__file__).parents[2] / "plugins/tensorflow/interlingua_keras/runtime.py"

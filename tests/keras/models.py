@@ -97,7 +97,7 @@ def _perturb(model, random):
 def save(arrays, *, folder, models):
     """Saves models by the name of their function here as `.keras` and `.h5`, their weights perturbed."""
     for name in models:
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)
         keras.utils.set_random_seed(7)
         model = globals()[name]()
         _perturb(model, np.random.default_rng(13))

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+
 from interlingua.errors import InterlinguaError, InvalidSource, UntrustedSource
 from interlingua_keras.frontend import recognise
 from interlingua_keras.frontend.archive import CONFIG, WEIGHTS, open_archive

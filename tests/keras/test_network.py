@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from interlingua.artifact import Artifact
 from interlingua.errors import InvalidSource, UnsupportedModel, UntrustedSource
 from interlingua_keras.frontend import recognise

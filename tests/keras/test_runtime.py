@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from interlingua.worker import Worker
 
 RANDOM = np.random.default_rng(7)

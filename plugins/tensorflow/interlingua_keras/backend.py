@@ -26,7 +26,20 @@ DIALECT = Dialect(
     ),
     lowerings=lowers,
     reserved=frozenset(
-        {"self", "load", "build", "load_file", "Path", "keras", "layers", "ops", "model", "values", "weights", PARAMETER}
+        {
+            "self",
+            "load",
+            "build",
+            "load_file",
+            "Path",
+            "keras",
+            "layers",
+            "ops",
+            "model",
+            "values",
+            "weights",
+            PARAMETER,
+        }
     ),
     data_axes="N * C",
     fuses=frozenset(),
@@ -48,7 +61,12 @@ _GENERIC = frozenset({"", "main_graph", "main", "graph", "torch_jit", "tf2onnx",
 
 def source(program: Program, form: Functional, request: WriteRequest) -> str:
     """The text of model.py."""
-    imports = {"import keras", "from keras import layers", "from safetensors.numpy import load_file", "from pathlib import Path"}
+    imports = {
+        "import keras",
+        "from keras import layers",
+        "from safetensors.numpy import load_file",
+        "from pathlib import Path",
+    }
     imports |= program.imports
     text = ast.unparse(ast.Module([item.statement for item in form.body if hasattr(item, "statement")], []))
     if "layers." not in text and not form.helper:

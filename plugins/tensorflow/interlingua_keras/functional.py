@@ -75,7 +75,9 @@ def _rename(program: Program) -> None:
     used = {port.identifier for port in program.inputs} | {t for s in program.statements for t in s.targets}
     renamed: dict[str, str] = {}
     if "x" in {port.identifier for port in program.inputs}:
-        renamed["x"] = "inputs" if "inputs" not in used else next(f"inputs_{n}" for n in range(2, 99) if f"inputs_{n}" not in used)
+        renamed["x"] = (
+            "inputs" if "inputs" not in used else next(f"inputs_{n}" for n in range(2, 99) if f"inputs_{n}" not in used)
+        )
     first = program.statements[0].targets[0] if program.statements else "x"
     if ("x" in renamed or "x" not in used) and first != "x":
         renamed[first] = "x"

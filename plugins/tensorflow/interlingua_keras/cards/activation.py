@@ -11,10 +11,12 @@ def _layer(record: str, api: str, **more: Any) -> Card:
     name = more.pop("input_name", "X")
     return card(record, api, kind=Kind.LAYER, inputs={name: "inputs"}, ignored=PLAIN, **more)
 
+
 def _named(record: str, word: str, input_name: str = "X") -> Card:
     """The layer that applies an activation by its name."""
     api = "keras.layers.Activation"
     return _layer(record, api, input_name=input_name, fixed={ACTIVATION: Fixed(word)}, traits={"writes": "by name"})
+
 
 def _function(record: str, word: str, **more: Any) -> Card:
     """The function that `activation="word"` names."""
@@ -22,15 +24,19 @@ def _function(record: str, word: str, **more: Any) -> Card:
     api = f"keras.activations.{word}"
     return card(record, api, inputs={name: "x"}, ignored=PLAIN, aliases=(f"keras.ops.{word}",), **more)
 
+
 _PLAIN_RELU = {"max_value": Fixed(None, None), "negative_slope": Fixed(0.0, 0.0), "threshold": Fixed(0.0, 0.0)}
 _CAPPED = {"negative_slope": Fixed(0.0, 0.0), "threshold": Fixed(0.0, 0.0)}
 _SLOPED = {"max_value": Fixed(None, None), "threshold": Fixed(0.0, 0.0)}
 
+
 def _starts_at_zero(facts: Facts) -> bool:
     return bool(facts.get("min") == 0 and facts.get("max") is not None)
 
+
 def _has_both_bounds(facts: Facts) -> bool:
     return facts.get("min") is not None and facts.get("max") is not None
+
 
 CARDS = (
     _layer("Relu", "keras.layers.ReLU", fixed=_PLAIN_RELU),
@@ -78,4 +84,3 @@ CARDS = (
     card("Clip", "keras.ops.maximum", inputs={"input": "x1"}, read=False, min=same("x2", positional=True)),
     card("Clip", "keras.ops.minimum", inputs={"input": "x1"}, read=False, max=same("x2", positional=True)),
 )
-

@@ -10,16 +10,18 @@ _REDUCTIONS = {"none": "none", "mean": "sum_over_batch_size", "sum": "sum"}
 
 
 def _entropy(api: str, soft: bool, **more: Any) -> Card:
+    fixed = {"from_logits": Fixed(True, False), **({"label_smoothing": Fixed(0.0, 0.0)} if soft else {})}
+    parameters: dict[str, Any] = {} if soft else {"ignore_index": same("ignore_class", None)}
     return card(
         "softmax_cross_entropy",
         api,
         inputs={"labels": "y_true", "logits": Slot("y_pred", "N * C")},
-        fixed={"from_logits": Fixed(True, False), **({"label_smoothing": Fixed(0.0, 0.0)} if soft else {})},
+        fixed=fixed,
         implied={"soft_labels": soft, **more.pop("implied", {})},
         axis=same("axis", -1),
         ignored=("name", "dtype"),
         traits={"labels": "probabilities" if soft else "class numbers", "class axis": "last", **more.pop("traits")},
-        **({} if soft else {"ignore_index": same("ignore_class", None)}),
+        **parameters,
         **more,
     )
 
@@ -30,7 +32,9 @@ def _function(api: str, soft: bool) -> Card:
 
 def _class(api: str, soft: bool) -> Card:
     reduction = choice("reduction", "sum_over_batch_size", **_REDUCTIONS)
-    return _entropy(api, soft, reduction=reduction, traits={"returns": "scalar mean", "mean denominator": "all samples"})
+    return _entropy(
+        api, soft, reduction=reduction, traits={"returns": "scalar mean", "mean denominator": "all samples"}
+    )
 
 
 CARDS = (

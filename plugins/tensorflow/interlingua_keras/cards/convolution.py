@@ -17,7 +17,7 @@ _TRAITS = {"bias": "on by default", "pad": "'same' pads more at the end", "activ
 
 def _one_of_both(facts: Facts) -> bool:
     strides, dilations = facts.get("strides") or [1], facts.get("dilations") or [1]
-    return max(strides) == 1 or max(dilations) == 1
+    return bool(max(strides) == 1 or max(dilations) == 1)
 
 
 def _depthwise(facts: Facts) -> bool:
@@ -59,7 +59,7 @@ def reach(facts: Facts, axis: int) -> int:
 
 def overlap(facts: Facts, axis: int) -> int:
     """What a transposed convolution's output has beyond input times stride."""
-    return max(reach(facts, axis) - facts["strides"][axis], 0)
+    return int(max(reach(facts, axis) - facts["strides"][axis], 0))
 
 
 def crop(facts: Facts) -> list[tuple[int, int]]:
@@ -77,9 +77,9 @@ def _transposed_padding(name: str, default: Any) -> Parameter:
     """Padding by a word: "valid" gives all there is, "same" input times stride, cut more at the end."""
 
     def lower(value: Any, facts: Facts) -> Any:
-        rows = crop(facts)
-        if not any(number for row in rows for number in row):
+        if not any(value):
             return "valid"
+        rows = crop(facts)
         over = [overlap(facts, axis) for axis in range(facts.rank)]
         if rows == [(total // 2, total - total // 2) for total in over]:
             return "same"
@@ -91,16 +91,21 @@ def _transposed_padding(name: str, default: Any) -> Parameter:
         said = facts.get("output_padding_said")
         totals = []
         for axis in range(facts.rank):
-            if said is not None:
-                total = reach(facts, axis) // 2 * 2 - said[axis]
-            else:
-                total = overlap(facts, axis)
+            total = overlap(facts, axis) if said is None else reach(facts, axis) // 2 * 2 - said[axis]
             totals.append(total if value == "same" else 0)
         if min(totals) < 0:
             raise Unsupported(f"output_padding {said} beyond the kernel")
         return [total // 2 for total in totals] + [total - total // 2 for total in totals]
 
     return parameter(name, default, Adapter("transposed_padding", lower, read, "'same' or 'valid' only"))
+
+
+def _said_output_padding(value: Any, facts: Facts) -> Any:
+    """None where it is what a stride beyond the kernel leaves open, or where a cropping says it."""
+    usual = [max(facts["strides"][axis] - reach(facts, axis), 0) for axis in range(facts.rank)]
+    if any(facts["pads"]) or list(value) == usual:
+        return None
+    return value[0] if len(set(value)) == 1 else tuple(value)
 
 
 def _output_padding(value: Any, facts: Facts) -> Any:
@@ -130,12 +135,16 @@ def _read_transposed(arguments: Any, facts: Facts) -> dict[str, Any]:
     return values
 
 
+_OUTPUT_PADDING = Adapter(
+    "output_padding", _said_output_padding, _output_padding, "more at the end, by default to fill"
+)
+
 _TRANSPOSED = {
     "out_channels": counted("filters"),
     "kernel_shape": per_axis("kernel_size"),
     "strides": per_axis("strides", 1),
     "pads": _transposed_padding("padding", "valid"),
-    "output_padding": parameter("output_padding", None, Adapter("told", lambda value, facts: None, _output_padding)),
+    "output_padding": parameter("output_padding", None, _OUTPUT_PADDING),
     "dilations": per_axis("dilation_rate", 1),
     "has_bias": flag("use_bias", True),
 }

@@ -6,7 +6,9 @@ from interlingua_keras.cards.forms import PLAIN
 _AB = {"A": "x1", "B": "x2"}
 
 
-def _binary(record: str, function: str, operator: str, layer: str = "", aliases: tuple[str, ...] = ()) -> tuple[Card, ...]:
+def _binary(
+    record: str, function: str, operator: str, layer: str = "", aliases: tuple[str, ...] = ()
+) -> tuple[Card, ...]:
     inputs = {"X": "x1", "Y": "x2"} if record == "Pow" else _AB
     plain = card(record, function, kind=Kind.OPERATOR, operator=operator, inputs=inputs, ignored=PLAIN, aliases=aliases)
     if not layer:

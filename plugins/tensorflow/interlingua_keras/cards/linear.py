@@ -21,7 +21,11 @@ CARDS = (
         has_bias=flag("use_bias", True),
         transB=told("transB", "the kernel is kept as I O"),
         ignored=(*trained("kernel", "bias"), ACTIVATION, "lora_rank", "lora_alpha", "quantization_config"),
-        traits={"bias": "on by default", "input": "of any rank, over its last axis", "activation": "may be fused by name"},
+        traits={
+            "bias": "on by default",
+            "input": "of any rank, over its last axis",
+            "activation": "may be fused by name",
+        },
     ),
     card("MatMul", "keras.ops.matmul", kind=Kind.OPERATOR, operator="@", inputs={"A": "x1", "B": "x2"}),
 )

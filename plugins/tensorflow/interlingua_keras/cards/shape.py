@@ -72,12 +72,18 @@ def _read_every_axis(value: Any, facts: Facts) -> list[int]:
     return [row[0] for row in rows] + [row[1] for row in rows]
 
 
+def _fill(value: Any, facts: Facts) -> Any:
+    return value if value and facts["mode"] == "constant" else None
+
+
 def _is_permutation_of_features(facts: Facts) -> bool:
     order = facts.get("perm")
     return bool(order) and order[0] == 0
 
 
-_TARGET = Adapter("without_batch", lambda value, facts: tuple(value[1:]), lambda value, facts: [0, *value], "without the batch")
+_TARGET = Adapter(
+    "without_batch", lambda value, facts: tuple(value[1:]), lambda value, facts: [0, *value], "without the batch"
+)
 _SHAPE = Adapter("new_shape", _new_shape, lambda value, facts: list(value))
 _DIMS = Adapter(
     "features",
@@ -86,6 +92,7 @@ _DIMS = Adapter(
     "without the batch, counted from 1",
 )
 _SPACE = Adapter("around_space", _around_space, _read_around_space, "spatial axes only, begin and end of each")
+_FILL = Adapter("fill", _fill, lambda value, facts: 0.0 if value is None else float(value), "in mode constant only")
 _ALL = Adapter("every_axis", _every_axis, _read_every_axis, "(begin, end) for every axis")
 
 CARDS = (
@@ -122,7 +129,13 @@ CARDS = (
         perm=parameter("dims", REQUIRED, _DIMS, positional=True),
         ignored=PLAIN,
     ),
-    card("Transpose", "keras.ops.transpose", inputs={"data": "x"}, perm=same("axes", None, positional=True), ignored=PLAIN),
+    card(
+        "Transpose",
+        "keras.ops.transpose",
+        inputs={"data": "x"},
+        perm=same("axes", None, positional=True),
+        ignored=PLAIN,
+    ),
     card(
         "Concat",
         "keras.layers.Concatenate",
@@ -152,7 +165,7 @@ CARDS = (
         pads=parameter("pad_width", REQUIRED, _ALL, positional=True),
         axes=told("axes", "every axis"),
         mode=choice("mode", "constant", constant="constant", reflect="reflect"),
-        constant_value=same("constant_values", None),
+        constant_value=parameter("constant_values", None, _FILL),
         ignored=PLAIN,
     ),
 )

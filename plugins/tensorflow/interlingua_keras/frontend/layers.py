@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from interlingua import axes, cards
+from interlingua import cards
 from interlingua.cards import Card, Kind
 from interlingua.errors import InvalidSource, Unsupported
 from interlingua.ir.build import Builder, read_call
-from interlingua.ir.facts import known, shape_of
+from interlingua.ir.facts import shape_of
 from interlingua.records import record
 from interlingua_keras.cards.forms import ACTIVATION, AXIS, CHANNELS_FIRST, DATA_FORMAT, PLAIN, SWITCHES
-from interlingua_keras.frontend import network
+from interlingua_keras.frontend import network, special
+from interlingua_keras.frontend.checks import check_weights
 from interlingua_keras.frontend.network import Layer, Reference
 from interlingua_keras.frontend.shapes import infer
 
@@ -40,7 +41,9 @@ class Call:
 
         A mask or a state that is given stays, and is refused.
         """
-        kwargs = {name: value for name, value in call.kwargs.items() if name not in _MASKS or value not in (None, False)}
+        kwargs = {
+            name: value for name, value in call.kwargs.items() if name not in _MASKS or value not in (None, False)
+        }
         return cls(call.args, kwargs)
 
     @property
@@ -185,33 +188,6 @@ def _modern(name: str) -> str:
     return "kernel" if name == "depthwise_kernel" else name
 
 
-def _check(card: Card, values: Mapping[str, Any], weights: Mapping[str, ir.Value], place: str) -> None:
-    """Raises where the shapes of the weights contradict each other or the configuration."""
-    sizes: dict[str, int] = {}
-    said = {"O": values.get("out_channels", values.get("out_features")), "M": values.get("multiplier")}
-    kernel = values.get("kernel_shape")
-    sizes |= {f"S{axis}": size for axis, size in enumerate(kernel or ())}
-    sizes |= {axis: size for axis, size in said.items() if size is not None}
-    for name, slot in card.weights.items():
-        shape = known(shape_of(weights[slot.name])) if slot.name in weights else None
-        order = slot.axes or record(card.record).input(name).axes
-        if shape is None or not order:
-            continue
-        if order == "O" and "M" in sizes:
-            order = "B"  # a depthwise layer's bias has one number for each pair of channel and multiplier
-        try:
-            sizes |= axes.sizes(order, shape, sizes)
-        except ValueError as error:
-            raise InvalidSource(
-                f"Expected the weight {slot.name!r} with axes {order!r} of {_sizes(sizes)}. Received the shape {tuple(shape)}.",
-                place=place,
-            ) from error
-
-
-def _sizes(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{axis} = {size}" for axis, size in sizes.items()) or "any size"
-
-
 def _in_layout(
     builder: Builder,
     card: Card,
@@ -261,25 +237,14 @@ def _record(
     api: str,
 ) -> ir.Value:
     rank = _rank(card, api, next(iter(tensors.values()))[0])
-    special = SPECIAL.get(card.record)
-    if special is not None:
-        weights = special.weights(builder, card, arguments, tensors, weights, place)
-        product = special.call(builder, card, arguments, tensors, weights, place)
-        if product is not None:
-            return product
-    _check(card, _said(card, arguments, rank), weights, place)
-    return read_call(builder, card, arguments, tensors, weights, layer=place, rank=rank)
-
-
-def _said(card: Card, arguments: Mapping[str, Any], rank: int) -> dict[str, Any]:
-    """The sizes that the configuration states by itself."""
-    values: dict[str, Any] = {}
-    for name in ("out_channels", "out_features", "multiplier", "kernel_shape"):
-        parameter = card.parameters.get(name)
-        if parameter is not None and parameter.name in arguments and parameter.adapter.read is not None:
-            facts = cards.Facts(card.record, {}, rank)
-            values[name] = parameter.adapter.read(arguments[parameter.name], facts)
-    return values
+    complete = special.WEIGHTS.get(card.record)
+    whole = complete(builder, card, tensors, weights, place) if complete else weights
+    check_weights(card, arguments, rank, whole, place)
+    spell_out = special.CALLS.get(card.record)
+    value = spell_out(builder, card, arguments, tensors, whole, place) if spell_out else None
+    if value is not None:
+        return value
+    return read_call(builder, card, arguments, tensors, whole, layer=place, rank=rank)
 
 
 def fused(builder: Builder, activation: Any, value: ir.Value, place: str) -> ir.Value:
@@ -302,107 +267,3 @@ def fused(builder: Builder, activation: Any, value: ir.Value, place: str) -> ir.
     result = read_call(builder, card, config, {name: [value]}, {}, layer=place, rank=_rank(card, api, value))
     infer(result, place)
     return result
-
-
-class Special:
-    """What a card's data cannot say of an op when it is read; by itself, nothing."""
-
-    def weights(
-        self,
-        builder: Builder,
-        card: Card,
-        arguments: Mapping[str, Any],
-        tensors: Mapping[str, Sequence[ir.Value]],
-        weights: dict[str, ir.Value],
-        place: str,
-    ) -> dict[str, ir.Value]:
-        """The weights, completed or in another form."""
-        return weights
-
-    def call(
-        self,
-        builder: Builder,
-        card: Card,
-        arguments: Mapping[str, Any],
-        tensors: Mapping[str, Sequence[ir.Value]],
-        weights: Mapping[str, ir.Value],
-        place: str,
-    ) -> ir.Value | None:
-        """The layer's value where the card alone does not give it."""
-        return None
-
-
-class _Normalization(Special):
-    """A normalization without scale or center has ones or zeros instead."""
-
-    def weights(
-        self,
-        builder: Builder,
-        card: Card,
-        arguments: Mapping[str, Any],
-        tensors: Mapping[str, Sequence[ir.Value]],
-        weights: dict[str, ir.Value],
-        place: str,
-    ) -> dict[str, ir.Value]:
-        """The weights with those that the layer leaves out."""
-        mean = weights[card.weights["input_mean"].name]
-        (count,) = known(shape_of(mean)) or [0]
-        whole = dict(weights)
-        for name, fill in (("scale", np.ones), ("B", np.zeros)):
-            slot = card.weights[name].name
-            if slot not in whole:
-                whole[slot] = builder.constant(f"{place}.{slot}", fill(count, np.float32))
-        return whole
-
-
-class _Slope(Special):
-    """A slope of the input's shape without the batch, channels last, is broadcast by ONNX with the channels first."""
-
-    def weights(
-        self,
-        builder: Builder,
-        card: Card,
-        arguments: Mapping[str, Any],
-        tensors: Mapping[str, Sequence[ir.Value]],
-        weights: dict[str, ir.Value],
-        place: str,
-    ) -> dict[str, ir.Value]:
-        """The slope with its channels first."""
-        from interlingua.codegen.weights import Weight
-
-        slot = card.weights["slope"].name
-        count = len(known(shape_of(weights[slot])) or ())
-        if count < 2:
-            return weights
-        order = (count - 1, *range(count - 1))
-        return {**weights, slot: builder.rearranged(Weight(weights[slot]).then(("transpose", order)))}
-
-
-class _Dense(Special):
-    """A dense layer on more than two axes is a matrix product over the last one."""
-
-    def call(
-        self,
-        builder: Builder,
-        card: Card,
-        arguments: Mapping[str, Any],
-        tensors: Mapping[str, Sequence[ir.Value]],
-        weights: Mapping[str, ir.Value],
-        place: str,
-    ) -> ir.Value | None:
-        """`Add(MatMul(x, kernel), bias)`."""
-        (data,) = tensors["A"]
-        if len(shape_of(data) or ()) == 2:
-            return None
-        card.read_arguments(arguments, cards.Facts(card.record, {}))
-        _check(card, _said(card, arguments, 0), weights, place)
-        kernel, bias = card.weights["B"].name, card.weights["C"].name
-        value = builder.record("MatMul", {"A": [data], "B": [weights[kernel]]}, {}, layer=place)
-        infer(value, place)
-        if bias in weights:
-            value = builder.record("Add", {"A": [value], "B": [weights[bias]]}, {}, layer=place)
-        return value
-
-
-SPECIAL: Mapping[str, Special] = {"BatchNormalization": _Normalization(), "PRelu": _Slope(), "Gemm": _Dense()}
-

@@ -87,17 +87,22 @@ class _Reader:
             if missing:
                 raise UsageError(f"Expected outputs of the model ({', '.join(known)}). Received {', '.join(missing)}.")
             if list(chosen) != list(known):
-                raise UsageError(f"Expected all outputs of the model ({', '.join(known)}). Received {', '.join(chosen)}.")
+                raise UsageError(
+                    f"Expected all outputs of the model ({', '.join(known)}). Received {', '.join(chosen)}."
+                )
         names = [reference.layer for reference in self._network.inputs]
         if self._options.inputs and list(self._options.inputs) != names:
-            raise UsageError(f"Expected the model's inputs ({', '.join(names)}). Received {', '.join(self._options.inputs)}.")
+            raise UsageError(
+                f"Expected the model's inputs ({', '.join(names)}). Received {', '.join(self._options.inputs)}."
+            )
         return self._builder.model(named)
 
     def _input(self, layer: Layer) -> ir.Value:
         shape = self._options.shapes.get(layer.name) or layer.input_shape
         if not shape:
             raise InvalidSource(
-                f"Expected the shape of the input {layer.name!r}. Received none.", hint="Say it: --input-shape None,224,224,3"
+                f"Expected the shape of the input {layer.name!r}. Received none.",
+                hint="Say it: --input-shape None,224,224,3",
             )
         dtype = {"float64": "DOUBLE", "float32": "FLOAT"}.get(layer.dtype, layer.dtype.upper())
         if dtype not in ir.DataType.__members__:
@@ -109,7 +114,7 @@ class _Reader:
 
     def _run(self, network: Network, given: Sequence[ir.Value], path: tuple[str, ...]) -> list[ir.Value]:
         """The outputs of one call of a network."""
-        values = {reference: value for reference, value in zip(network.inputs, given, strict=True)}
+        values = dict(zip(network.inputs, given, strict=True))
         calls = {(layer.name, index) for layer in network.layers for index in range(len(layer.calls))}
         layers = {layer.name: layer for layer in network.layers}
         wanted = [reference for _, reference in network.outputs]
@@ -134,7 +139,9 @@ class _Reader:
             for index, value in enumerate(results):
                 values[Reference(reference.layer, reference.call, index)] = value
             if reference not in values:
-                raise InvalidSource(f"Expected output {reference.output} of {reference.layer!r}. Received {len(results)}.")
+                raise InvalidSource(
+                    f"Expected output {reference.output} of {reference.layer!r}. Received {len(results)}."
+                )
         return [values[reference] for reference in wanted]
 
     def _call(
@@ -177,5 +184,3 @@ class _Reader:
 def _copied(tensors: Sequence[ir.Value]) -> ir.Shape | None:
     shape = shape_of(tensors[0]) if tensors else None
     return ir.Shape(shape) if shape is not None else None
-
-

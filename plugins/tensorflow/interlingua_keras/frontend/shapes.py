@@ -20,7 +20,9 @@ def infer(value: ir.Value, place: str) -> None:
     waiting = [value.producer()]
     while waiting:
         node = waiting[-1]
-        before = [v.producer() for v in node.inputs if v is not None and v.shape is None and v.producer()] if node else []
+        before = (
+            [v.producer() for v in node.inputs if v is not None and v.shape is None and v.producer()] if node else []
+        )
         if before:
             waiting.extend(before)
             continue

@@ -255,7 +255,7 @@ class NamedStore:
             if short in found:
                 outermost = parents[0] if parents else name
                 raise InvalidSource(
-                    f"Expected one weight {short!r} for the layer {name!r}. Received several in the group {outermost!r}.",
+                    f"Expected one weight {short!r} for the layer {name!r}. Received several in {outermost!r}.",
                     hint="Save the model as `.keras`, which tells inner layers of one name apart.",
                 )
             found[short] = variable(dataset, self._place)

@@ -50,5 +50,3 @@ def _bias(context: Context, node: ir.Node) -> ast.expr | None:
             context.note_mapping(node, dense.api)
             return taken_over(context)
     return None
-
-
