@@ -50,4 +50,4 @@ def _identity(value: ir.Value) -> tuple[object, ...]:
     array = constant(value) if metadata.is_constant(value) or tensor.dtype.is_integer() else None
     if array is not None:
         return ("constant", tensor.dtype, shape, array.tobytes())
-    return (str(metadata.origin(value)), tensor.dtype, shape)
+    return (value.metadata_props.get(metadata.ORIGIN, value.name), tensor.dtype, shape)

@@ -17,7 +17,7 @@ class NameNodes(Pass):
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
-        changed = _name_values(model)
+        changed = False
         taken: set[str] = set()
         nodes = list(model.graph.all_nodes())
         for node in nodes:
@@ -38,7 +38,7 @@ class NameNodes(Pass):
             taken.add(name)
             node.name = name
             changed = True
-        return changed
+        return common.NameFixPass()(model).modified or changed
 
     def ensures(self, model: ir.Model) -> None:
         """Names are there and unique."""
@@ -49,10 +49,6 @@ class NameNodes(Pass):
 def _automatic(node: ir.Node) -> bool:
     """Whether onnx_ir made the name up."""
     return node.name is not None and node.name.startswith(f"node_{node.op_type}_")
-
-
-def _name_values(model: ir.Model) -> bool:
-    return common.NameFixPass()(model).modified
 
 
 class SortNodes(Pass):

@@ -10,6 +10,7 @@ from interlingua.ir.edit import add_initializer, constant, fresh_name, graph_of
 from interlingua.ir.origin import Constant
 from interlingua.ir.shapes import MAXIMUM, MINIMUM, Dimension, dimension, of_shape, to_shape
 from interlingua.passes.base import Pass
+from interlingua.passes.infer import generated
 
 Known = tuple[Dimension, ...]
 
@@ -33,7 +34,7 @@ class NameDimensions(Pass):
         for position, value in enumerate(inputs):
             assert value.shape is not None
             for axis, size in enumerate(value.shape):
-                if isinstance(size, int) or size.value is not None:
+                if isinstance(size, int) or not (size.value is None or generated(size)):
                     continue
                 name = "N" if position == 0 and axis == 0 and "N" not in taken else f"{value.name}_{axis}"
                 taken.add(name)
