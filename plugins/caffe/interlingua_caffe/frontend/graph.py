@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from interlingua import cards
 from interlingua.axes import parse
-from interlingua.cards import Card
+from interlingua.cards import Card, Facts
 from interlingua.errors import InvalidSource, Unsupported
 from interlingua.ir.build import OPSET, Builder, read_call
 from interlingua.ir.facts import shape_of
@@ -57,8 +57,12 @@ class Graph:
         kernel = layer.stored[0].blob.shape if layer.stored else ()
         return len(kernel) - 2 if len(kernel) > 2 else 2
 
-    def blob(self, layer: Layer, index: int, dims: int | None = None) -> ir.Value:
+    def blob(
+        self, layer: Layer, index: int, dims: int | None = None, expected: Sequence[int | None] | None = None
+    ) -> ir.Value:
         """A learned blob as an initializer under its own name; `dims` is how many axes it should have.
+
+        `expected` is the shape it should have, None where a size is not known beforehand.
 
         Raises:
             InvalidSource: it is missing, or of another shape.
@@ -69,6 +73,8 @@ class Graph:
         array = stored.blob.array
         if dims is not None and array.ndim != dims:
             array = array.reshape(_fitted(stored, dims, layer))
+        if expected is not None:
+            check_shape(layer, stored, array.shape, expected)
         if array.dtype == np.float64:
             tensor: ir.TensorProtocol = ir.LazyTensor(
                 lambda: ir.Tensor(array.astype(np.float32), name=stored.name),
@@ -127,23 +133,27 @@ class Graph:
         ):
             raise Unsupported(f"{len(inputs)} blobs are given to a layer that takes {len(card.inputs)}")
         rank = self._spatial(layer, inputs[0]) if card.ranks else 0
-        blobs = self._weights(layer, card, rank, rest) if weights is None else weights
+        blobs = self._weights(layer, card, rank, rest, inputs[0]) if weights is None else weights
         value = read_call(self.builder, card, rest, named, blobs, layer=layer.name, rank=rank)
         self.infer()
         return value
 
-    def _weights(self, layer: Layer, card: Card, rank: int, said: Mapping[str, Any]) -> dict[str, ir.Value]:
+    def _weights(
+        self, layer: Layer, card: Card, rank: int, said: Mapping[str, Any], x: ir.Value
+    ) -> dict[str, ir.Value]:
+        if not card.weights:
+            return {}
         found = {}
         described = record(card.record)
-        bias = card.parameters.get("has_bias")
-        has_bias = bias is None or said.get(bias.name, bias.default)
+        read = card.read_arguments(said, Facts(card.record, {}, rank))
         for name, slot in card.weights.items():
             _, index = slot_index(slot.name)
             assert index is not None
-            if described.input(name).optional and not has_bias:
+            if described.input(name).optional and not read.get("has_bias", True):
                 continue
-            axes = "C" if slot.axes == "C" else slot.axes or described.input(name).axes
-            found[slot.name] = self.blob(layer, index, len(parse(axes, rank)))
+            axes = parse("C" if slot.axes == "C" else slot.axes or described.input(name).axes, rank)
+            sizes = _sizes(card.record, name, read, shape_of(x))
+            found[slot.name] = self.blob(layer, index, len(axes), [sizes.get(axis) for (axis,) in axes])
         return found
 
     def number(self, layer: Layer, value: float) -> ir.Value:
@@ -165,6 +175,36 @@ class Graph:
             if node.domain == "":
                 _infer(node)
         self._inferred = len(nodes)
+
+
+def _sizes(
+    op: str, name: str, values: Mapping[str, Any], shape: Sequence[int | str | None] | None
+) -> dict[str, int | None]:
+    """The size of each axis of a weight that the layer's fields and its input's shape tell."""
+    channels = shape[1] if shape is not None and len(shape) > 1 and isinstance(shape[1], int) else None
+    group = values.get("group", 1)
+    inputs = channels if op != "Conv" or channels is None else channels // group
+    outputs = values.get("out_channels", values.get("out_features"))
+    if op == "ConvTranspose" and name == "W":
+        outputs //= group
+    kernel = {f"S{axis}": size for axis, size in enumerate(values.get("kernel_shape", ()))}
+    return {"I": inputs, "O": outputs, "C": channels, **kernel}
+
+
+def check_shape(layer: Layer, stored: Stored, shape: Sequence[int], expected: Sequence[int | None]) -> None:
+    """Compares a blob's shape with what the layer and its input want.
+
+    Raises:
+        InvalidSource: they differ.
+    """
+    if len(shape) == len(expected) and all(b in (None, a) for a, b in zip(shape, expected, strict=True)):
+        return
+    wanted = ", ".join("?" if size is None else str(size) for size in expected)
+    raise InvalidSource(
+        f"Expected a blob of the shape [{wanted}] for {layer.type}. Received {stored.name!r} of the shape {list(shape)}.",
+        place=f"layer {layer.name!r}",
+        hint="Weights are matched by layer name: is the file another network's?",
+    )
 
 
 def _fitted(stored: Stored, dims: int, layer: Layer) -> tuple[int, ...]:

@@ -95,7 +95,8 @@ def batch_norm(graph: Graph, layer: Layer, said: Said, scale: Layer | None = Non
     """Reads `BatchNorm`, with the `Scale` after it where there is one, as one `BatchNormalization`."""
     (x,) = graph.inputs(layer)
     card = cards.find_to_read(FRAMEWORK, "BatchNorm", said)
-    statistics = {slot.name: graph.blob(layer, index, 1) for index, slot in enumerate(card.weights.values())}
+    channels = [size if isinstance(size, int) else None for size in (shape_of(x) or (None, None))[1:2]]
+    statistics = {slot.name: graph.blob(layer, i, 1, channels) for i, slot in enumerate(card.weights.values())}
     factor = float(layer.stored[2].blob.numbers[0]) if len(layer.stored) > 2 else 1.0
     if factor != 1:  # Caffe stores sums and how much they weigh
         inverse = float(np.float32(1 / factor)) if factor else 0.0
@@ -107,8 +108,8 @@ def batch_norm(graph: Graph, layer: Layer, said: Said, scale: Layer | None = Non
     filled = [
         graph.builder.constant(f"{layer.name}.{n}", np.full(size.numpy(), v, np.float32)) for n, v in _NEUTRAL if size
     ]
-    gamma = graph.blob(scale, 0, 1) if scale else filled[0]
-    beta = graph.blob(scale, 1, 1) if scale and scale.message.scale_param.bias_term else filled[1]
+    gamma = graph.blob(scale, 0, 1, channels) if scale else filled[0]
+    beta = graph.blob(scale, 1, 1, channels) if scale and scale.message.scale_param.bias_term else filled[1]
     return [graph.call(layer, "BatchNorm", said, [x], extra={"scale": gamma, "B": beta}, weights=statistics)]
 
 
@@ -139,15 +140,23 @@ def _operand_rank(graph: Graph, layer: Layer, owner: str, said: Said) -> int:
     return rank - axis % rank if count == -1 else int(count)
 
 
+def _sizes_from(x: ir.Value, axis: int, count: int) -> list[int | None]:
+    """The sizes of `count` axes of a value from `axis` on, None where one is free."""
+    shape = shape_of(x) or ()
+    start = axis % len(shape)
+    return [size if isinstance(size, int) else None for size in shape[start : start + count]]
+
+
 def scale(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     """Reads `Scale` as `Mul` by a blob or by a second bottom, and `Add` where it has a bias."""
     x, *others = graph.inputs(layer)
     axis = said.get("scale_param.axis", 1)
     own = graph.rank(others[0]) if others else _operand_rank(graph, layer, "scale_param", said)
-    factor = others[0] if others else graph.blob(layer, 0, own)
+    sizes = _sizes_from(x, axis, own)
+    factor = others[0] if others else graph.blob(layer, 0, own, sizes)
     value = graph.node(layer, "Mul", [x, _spread(graph, layer, factor, x, axis)])
     if said.get("scale_param.bias_term"):
-        shift = graph.blob(layer, 0 if others else 1, own)
+        shift = graph.blob(layer, 0 if others else 1, own, sizes)
         value = graph.node(layer, "Add", [value, _spread(graph, layer, shift, x, axis)])
     return [value]
 
@@ -155,15 +164,17 @@ def scale(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
 def bias(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     """Reads `Bias` as `Add` of a blob or of a second bottom."""
     x, *others = graph.inputs(layer)
-    shift = others[0] if others else graph.blob(layer, 0, _operand_rank(graph, layer, "bias_param", said))
-    return [graph.node(layer, "Add", [x, _spread(graph, layer, shift, x, said.get("bias_param.axis", 1))])]
+    axis, own = said.get("bias_param.axis", 1), _operand_rank(graph, layer, "bias_param", said)
+    shift = others[0] if others else graph.blob(layer, 0, own, _sizes_from(x, axis, own))
+    return [graph.node(layer, "Add", [x, _spread(graph, layer, shift, x, axis)])]
 
 
 def prelu(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     """Reads `PReLU`, its slopes with an axis for each of the data's after the batch."""
     (x,) = graph.inputs(layer)
-    stored = graph.blob(layer, 0, 1)
-    slope = stored if said.get("prelu_param.channel_shared") else _spread(graph, layer, stored, x, 1)
+    shared_slope = said.get("prelu_param.channel_shared", False)
+    stored = graph.blob(layer, 0, 1, [1] if shared_slope else _sizes_from(x, 1, 1))
+    slope = stored if shared_slope else _spread(graph, layer, stored, x, 1)
     card = cards.find_to_read(FRAMEWORK, "PReLU", said)
     return [graph.call(layer, "PReLU", said, [x], weights={slot.name: slope for slot in card.weights.values()})]
 

@@ -15,7 +15,7 @@ from interlingua_caffe.frontend.phase import tested
 from interlingua_caffe.frontend.recognise import kind_of
 from interlingua_caffe.frontend.upgrade import INPUT, upgrade
 from interlingua_caffe.proto import Message
-from interlingua_caffe.proto.text import Unknown, parse
+from interlingua_caffe.proto.text import Unknown, parse, render
 from interlingua_caffe.proto.wire import Blob, stored_layers
 
 
@@ -86,8 +86,11 @@ def _working(layers: Iterable[Message], options: ReadOptions) -> list[Message]:
     for layer in layers:
         if is_sink(layer):
             options.notes.add(Dropped(layer.name, f"{layer.type}: a network at work does not compute it."))
-        else:
-            kept.append(layer)
+            continue
+        if is_source(layer) and layer.HasField("transform_param"):
+            said = " ".join(render(layer.transform_param).split())
+            options.notes.add(Dropped(layer.name, f"transform_param {{ {said} }}: what feeds the network has to do it."))
+        kept.append(layer)
     return kept
 
 

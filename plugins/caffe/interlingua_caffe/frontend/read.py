@@ -106,6 +106,7 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     run = {
         "path": str(artifact.files["graph"]),
         "format": artifact.format,
+        "outputs": list(net.outputs),
         "text": text,
         "weights": str(weights) if weights else None,
     }

@@ -114,7 +114,7 @@ def _kind_of_binary(data: memoryview) -> str:
     if blob and 5 in blob and ({1, 2, 3, 4} <= blob.keys() or 7 in blob):
         return "mean"
     state = first_fields(data, _SOLVERSTATE_BINARY)
-    if state and 1 in state and _printable(*state.get(2, [None])[:1]):
+    if state and 1 in state and any(_printable(raw) and b".caffemodel" in bytes(raw) for raw in state.get(2, ())):
         return "solverstate"
     net = first_fields(data, _NET_BINARY)
     if not net or len(net.get(1, ())) > 1 or not all(map(_printable, net.get(1, ()))):
