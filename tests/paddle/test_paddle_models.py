@@ -65,8 +65,8 @@ def test_vgg_there_and_back_keeps_layers_and_weights_by_their_first_names(tmp_pa
     assert {proof.verdict for proof in report.proofs} == {"proved"}
     assert report.transposes == {**report.transposes, "leftover": 0}
     code = (tmp_path / "out/model.py").read_text()
-    assert "self.conv1_conv1_1 = nn.Conv2D(3, 4, 3, padding=1)" in code
-    assert "x = F.relu(self.conv1_conv1_1(" in code
+    assert "self.conv1_1 = nn.Conv2D(3, 4, 3, padding=1)" in code
+    assert "x = F.relu(self.conv1_1(" in code
     artifact = recognise(tmp_path / "out")
     assert artifact is not None
     back = read(artifact, ReadOptions()).model
@@ -118,8 +118,8 @@ def test_channels_last_leaves_no_transpose_inside(layout: str, edge: int, tmp_pa
         parsed = origin.parse(expression)
         assert origin.is_permutation(parsed)
         np.testing.assert_array_equal(written[name], origin.evaluate(parsed, arrays))
-    assert written["scope_fc.weight"].shape == (48, 5)
-    assert names["scope_fc.weight"] != "scope/fc/kernel"
+    assert written["fc.weight"].shape == (48, 5)
+    assert names["fc.weight"] != "scope/fc/kernel"
 
 
 def test_a_wrong_weight_is_caught_and_its_layer_named(lenet: Path, tmp_path: Path) -> None:

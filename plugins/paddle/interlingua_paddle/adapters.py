@@ -114,6 +114,17 @@ def odd(name: str) -> Parameter:
     return parameter(name, REQUIRED, Adapter("odd", _lower_odd, _lower_odd, "odd windows as in ONNX"), positional=True)
 
 
+def _number(value: Any, facts: Facts) -> Any:
+    if value is None:
+        raise Unsupported("an argument that must be a number")
+    return value
+
+
+def bound(name: str, default: Any) -> Parameter:
+    """A bound that must be a number."""
+    return parameter(name, default, Adapter("same", _number, lambda value, facts: value))
+
+
 def told_otherwise(reason: str) -> Parameter:
     """A canonical parameter that another argument or the weight's own axis order tells."""
     return parameter("", None, Adapter("told_otherwise", lambda value, facts: None, None, reason))

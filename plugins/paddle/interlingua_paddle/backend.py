@@ -15,7 +15,10 @@ from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
 from interlingua.codegen.weights import NAMES, write_safetensors
-from interlingua_paddle.lowering import lowers
+from interlingua_paddle.lowering import activation, lowers
+
+MODULES = (activation,)
+"""The families of lowerings; importing them fills `lowers`."""
 
 _LAYER = """
 add_module add_parameter add_sublayer apply astype backward bfloat16 buffers children clear_gradients cpu

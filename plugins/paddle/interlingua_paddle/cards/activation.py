@@ -4,6 +4,7 @@ from typing import Any
 
 from interlingua.adapters import same
 from interlingua.cards import Card, Facts, Fixed, Kind, Slot, card
+from interlingua_paddle.adapters import bound
 
 
 def _both(record: str, function: str, layer: str, name: str = "X", **more: Any) -> tuple[Card, Card]:
@@ -78,8 +79,8 @@ CARDS = (
             kind=kind,
             write=False,
             inputs={"input": "x"},
-            min=same("min", -1.0),
-            max=same("max", 1.0),
+            min=bound("min", -1.0),
+            max=bound("max", 1.0),
             ignored=("name",),
         )
         for api, kind in (

@@ -18,12 +18,19 @@ _IGNORE = parameter("ignore_index", -100, Adapter("ignore", _to_ignore, _from_ig
 _DTYPE = Adapter("dtype", lambda value, facts: value, lambda value, facts: value or "float32", "by name")
 
 
+def _one_number_a_sample(facts: Facts) -> bool:
+    """Whether the loss has the canonical shape: of soft labels Paddle keeps the class axis, with size 1."""
+    return not (facts.get("soft_labels") and facts.get("reduction") == "none")
+
+
 def _loss(api: str, kind: Kind) -> Card:
     return card(
         "softmax_cross_entropy",
         api,
         kind=kind,
         write=kind is Kind.FUNCTION,
+        when=_one_number_a_sample,
+        limits=("one loss a sample of soft labels: the class axis stays with size 1",),
         inputs={"logits": "input", "labels": "label"},
         ignore_index=_IGNORE,
         reduction=choice("reduction", "mean", none="none", mean="mean", sum="sum"),
@@ -38,6 +45,11 @@ def _loss(api: str, kind: Kind) -> Card:
             "mean denominator": "samples that count",
         },
     )
+
+
+def _never(facts: Facts) -> bool:
+    """Labels by number and every loss have the class axis with size 1, which no canonical call has."""
+    return False
 
 
 CARDS = (
@@ -67,6 +79,8 @@ CARDS = (
         "softmax_cross_entropy",
         "paddle.nn.functional.softmax_with_cross_entropy",
         write=False,
+        when=_never,
+        limits=("class numbers and losses without a class axis of size 1",),
         inputs={"logits": "logits", "labels": "label"},
         implied={"reduction": "none"},
         soft_labels=same("soft_label", False),

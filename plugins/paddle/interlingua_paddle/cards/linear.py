@@ -13,6 +13,11 @@ def _owns_its_weights(facts: Facts) -> bool:
     return "B" in facts.constants and (bias is None or ("C" in facts.constants and len(bias) == 1))
 
 
+def _equal_batches(facts: Facts) -> bool:
+    left, right = facts.shapes.get("A") or (), facts.shapes.get("B") or ()
+    return len(left) == len(right) == 3 and left[0] == right[0]
+
+
 CARDS = (
     card(
         "Gemm",
@@ -54,6 +59,14 @@ CARDS = (
         fixed={"transpose_x": Fixed(False, False), "transpose_y": Fixed(False, False)},
         ignored=("name", "out"),
     ),
-    card("MatMul", "paddle.bmm", write=False, inputs={"A": "x", "B": "y"}, ignored=("name", "out")),
+    card(
+        "MatMul",
+        "paddle.bmm",
+        write=False,
+        when=_equal_batches,
+        limits=("three axes, batches of one size",),
+        inputs={"A": "x", "B": "y"},
+        ignored=("name", "out"),
+    ),
     card("MatMul", "paddle.mm", write=False, inputs={"A": "input", "B": "mat2"}, ignored=("name",)),
 )

@@ -66,7 +66,6 @@ CARDS = (
     card(
         "BatchNormalization",
         "paddle.nn.functional.batch_norm",
-        write=False,
         inputs={
             "X": "x",
             "input_mean": "running_mean",

@@ -1,10 +1,15 @@
 """Shapes: reshaping, moving and joining axes, padding."""
 
 from interlingua.adapters import axes, choice, parameter, same
-from interlingua.cards import REQUIRED, Fixed, Kind, card
+from interlingua.cards import REQUIRED, Facts, Fixed, Kind, card
 from interlingua_paddle.adapters import NEW_AXES, PADS, told_otherwise
 
 _NAME = ("name",)
+
+
+def _keeps_the_first(facts: Facts) -> bool:
+    return bool(facts["axis"] == 1)
+
 
 CARDS = (
     card(
@@ -12,7 +17,7 @@ CARDS = (
         "paddle.flatten",
         inputs={"input": "x"},
         axis=same("start_axis", 0, positional=True),
-        when=lambda facts: facts["axis"] == 1,
+        when=_keeps_the_first,
         fixed={"stop_axis": Fixed(-1, -1)},
         ignored=_NAME,
         limits=("the first axis alone stays",),
@@ -24,6 +29,7 @@ CARDS = (
         write=False,
         inputs={"input": "x"},
         axis=same("start_axis", 1),
+        when=_keeps_the_first,
         fixed={"stop_axis": Fixed(-1, -1)},
     ),
     card(
