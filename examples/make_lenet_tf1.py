@@ -86,6 +86,7 @@ def main():
 
     tf.disable_eager_execution()
     tf.disable_control_flow_v2()
+    tf.disable_resource_variables()
     tf.set_random_seed(0)
     train_x, train_y, held_x, held_y = digits()
     x = tf.placeholder(tf.float32, [None, 28, 28, 1], name="inputs")
@@ -105,7 +106,7 @@ def main():
             batch = draw.randint(0, len(train_x), 64)
             session.run(train, {x: train_x[batch], y: train_y[batch]})
         probabilities = session.run(predictions, {x: held_x})
-        tf.train.Saver().save(session, os.path.join(options.out, "model"))
+        tf.train.Saver().save(session, os.path.join(options.out, "model"), strip_default_attrs=True)
         if options.frozen:
             frozen = tf.graph_util.convert_variables_to_constants(
                 session, session.graph.as_graph_def(), [predictions.op.name]

@@ -96,6 +96,7 @@ def main():
 
     tf.disable_eager_execution()
     tf.disable_control_flow_v2()
+    tf.disable_resource_variables()
     tf.set_random_seed(0)
     if not os.path.isdir(options.out):
         os.makedirs(options.out)
@@ -109,7 +110,7 @@ def main():
     prefix = os.path.join(options.out, "model")
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
-        tf.train.Saver().save(session, prefix)
+        tf.train.Saver().save(session, prefix, strip_default_attrs=True)
         if options.frozen:
             frozen = tf.graph_util.convert_variables_to_constants(
                 session, session.graph.as_graph_def(), [logits.op.name]

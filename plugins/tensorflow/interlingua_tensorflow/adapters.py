@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from interlingua.adapters import parameter, same_pads, split_pads
+from interlingua.adapters import parameter, same_pads, split_pads, with_edges
 from interlingua.cards import REQUIRED, Adapter, Facts, Parameter
 from interlingua.errors import Unsupported
 
@@ -60,14 +60,16 @@ def _collapsed(value: Any) -> Any:
     return value[0] if len(set(value)) == 1 else tuple(value)
 
 
-def ones_unsaid(name: str, default: Any = None) -> Parameter:
-    """One number for every axis, where leaving it unsaid means 1."""
+def ones_unsaid(name: str, default: Any = None, *, written_out: bool = False) -> Parameter:
+    """One number for every axis, where leaving it unsaid means 1; `written_out` never shortens a list."""
     return parameter(
         name,
         default,
         Adapter(
             "ones_unsaid",
-            lambda value, facts: default if all(item == 1 for item in value) else _collapsed(value),
+            lambda value, facts: (
+                default if all(item == 1 for item in value) else list(value) if written_out else _collapsed(value)
+            ),
             lambda value, facts: [1] * facts.rank if value is None else _whole(value, facts),
             "1 where unsaid",
         ),
@@ -84,6 +86,23 @@ def unsaid_for(name: str, default: Any, meaning: Any) -> Parameter:
             lambda value, facts: default if value == meaning else value,
             lambda value, facts: meaning if value == default else value,
             f"{meaning} where unsaid",
+        ),
+    )
+
+
+def with_edges_unsaid(name: str) -> Parameter:
+    """Sizes with a 1 for the batch and channel axes, where leaving it unsaid means 1."""
+    base = with_edges(name)
+    assert base.adapter.read is not None
+    read = base.adapter.read
+    return parameter(
+        name,
+        None,
+        Adapter(
+            "with_edges",
+            lambda value, facts: None if all(item == 1 for item in value) else base.adapter.lower(value, facts),
+            lambda value, facts: [1] * facts.rank if value is None else read(value, facts),
+            "with a 1 for batch and channels",
         ),
     )
 

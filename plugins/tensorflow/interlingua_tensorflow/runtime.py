@@ -16,6 +16,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import numpy as np
 import tensorflow
+from tensorflow.python.framework import op_def_registry
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 if _HERE not in sys.path:
@@ -95,7 +96,7 @@ def probe(arrays, api, args=(), kwargs=None, weights=None, layer=False):
     """One API call by its dotted name: on the arrays named in `args`, with `weights` and `kwargs` by parameter."""
     import runtime_probe
 
-    results = runtime_probe.call(arrays, api, list(args), dict(kwargs or {}), dict(weights or {}))
+    results = runtime_probe.call(arrays, api, list(args), dict(kwargs or {}), dict(weights or {}), _settings())
     return {}, {"output_%d" % index: value for index, value in enumerate(results)}
 
 
@@ -200,10 +201,14 @@ def _light(path):
 
 
 def _plain(definition):
-    """Takes the attributes away that make TensorFlow refuse a training graph of an older version."""
+    """Takes away what makes TensorFlow refuse a graph of another version: shape hints, attributes it does not know."""
+    first = tensorflow.__version__.startswith("1.")
+    known = op_def_registry.get_registered_ops() if first else {}
     for node in definition.node:
-        if "_output_shapes" in node.attr:
-            del node.attr["_output_shapes"]
+        for key in list(node.attr):
+            unknown = first and node.op in known and key not in {row.name for row in known[node.op].attr}
+            if key == "_output_shapes" or (unknown and not key.startswith("_")):
+                del node.attr[key]
 
 
 def _wanted(nodes, outputs):

@@ -13,6 +13,7 @@ from tensorflow.python.framework import tensor_util
 
 SHADOW = "/ExponentialMovingAverage"
 ALIGNMENT = 64
+REFERENCE = 100
 _INPUT = re.compile(r"^\^?([^:]+)(?::([^:]+))?(?::(\d+))?$")
 
 
@@ -193,12 +194,12 @@ def read_plainly(nodes):
             node.input.append(axis)
             node.attr.clear()
             node.attr["Tparams"].type, node.attr["Tindices"].type, node.attr["Taxis"].type = dtype, indices, types_pb2.DT_INT32
-        elif node.op in ("Identity", "IdentityN") and node.attr["T"].type == types_pb2.DT_RESOURCE:
+        elif node.op == "Identity" and node.attr["T"].type == types_pb2.DT_RESOURCE:
             source = nodes.get(split(node.input[0])[0])
             if source is not None and "dtype" in source.attr:
                 node.attr["T"].type = source.attr["dtype"].type
-        elif node.attr["T"].type in range(101, 130):
-            node.attr["T"].type -= 100
+        elif node.op == "Identity" and node.attr["T"].type > REFERENCE:
+            node.attr["T"].type -= REFERENCE
 
 
 def stub_constants(nodes, weights, taken):

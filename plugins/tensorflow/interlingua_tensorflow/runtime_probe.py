@@ -1,6 +1,7 @@
 """One API call by its dotted name, for the evidence of API differences; runs under TensorFlow 1.15 and 2."""
 
 import importlib
+import inspect
 
 import numpy as np
 import tensorflow
@@ -14,36 +15,37 @@ def _dotted(name):
     return value
 
 
-def _plain(value):
+def _filled(value, tensors):
+    """An argument with its arrays put in: `$name` stands for one, `tf.…` for what that names."""
+    if isinstance(value, list):
+        return [_filled(item, tensors) for item in value]
+    if isinstance(value, str) and value.startswith("$"):
+        return tensors[value[1:]]
     if isinstance(value, str) and value.startswith("tf."):
         return _dotted(value)
     return value
 
 
-def call(arrays, api, args, kwargs, weights):
-    """Calls a function on the arrays named in `args`, with `weights` (parameter to array name) and `kwargs`."""
+def call(arrays, api, args, kwargs, weights, settings):
+    """Calls a function on `args`, with `weights` (parameter to array name) and `kwargs`; `settings` are a session's."""
     function = _dotted(api)
-    said = {name: _plain(value) for name, value in kwargs.items()}
     if tensorflow.__version__.startswith("1."):
-        with tensorflow.Graph().as_default(), tensorflow.compat.v1.Session() as session:
+        with tensorflow.Graph().as_default(), tensorflow.compat.v1.Session(config=settings) as session:
             tensors = {name: tensorflow.constant(array) for name, array in arrays.items()}
-            result = _leaves(_apply(function, tensors, args, weights, said))
+            result = _leaves(_apply(function, tensors, args, weights, kwargs))
             session.run(tensorflow.compat.v1.global_variables_initializer())
             return [np.asarray(value) for value in session.run(result)]
     tensorflow.random.set_seed(0)
     tensors = {name: tensorflow.convert_to_tensor(array) for name, array in arrays.items()}
-    return [np.asarray(value) for value in _leaves(_apply(function, tensors, args, weights, said))]
+    return [np.asarray(value) for value in _leaves(_apply(function, tensors, args, weights, kwargs))]
 
 
-def _apply(function, tensors, args, weights, said):
-    tensors = {**tensors, **{"$" + name: tensor for name, tensor in tensors.items()}}
-    positional = [
-        [tensors[name] for name in item] if isinstance(item, list) else tensors[item] if item in tensors else item
-        for item in args
-    ]
+def _apply(function, tensors, args, weights, kwargs):
     named = {theirs: tensors[name] for theirs, name in weights.items()}
-    said = {name: tensors[value] if isinstance(value, str) and value in tensors else value for name, value in said.items()}
-    named.update(said)
+    named.update({name: _filled(value, tensors) for name, value in kwargs.items()})
+    positional = _filled(args, tensors)
+    if next(iter(inspect.signature(function).parameters), "") == "_sentinel":
+        positional = [None] + positional  # TensorFlow 1 puts a stop before what must be named
     return function(*positional, **named)
 
 

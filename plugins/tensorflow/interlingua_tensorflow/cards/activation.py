@@ -1,7 +1,7 @@
 """Activations."""
 
 from interlingua.adapters import same
-from interlingua.cards import Slot, card
+from interlingua.cards import card
 
 from interlingua_tensorflow.adapters import bound, unsaid_for
 
@@ -10,15 +10,6 @@ _NAME = ("name",)
 CARDS = (
     card("Relu", "tf.nn.relu", inputs={"X": "features"}, ignored=_NAME),
     card("LeakyRelu", "tf.nn.leaky_relu", inputs={"X": "features"}, alpha=same("alpha", 0.2), ignored=_NAME),
-    card(
-        "PRelu",
-        "tf.maximum",
-        inputs={"X": Slot("x", "N * C")},
-        weights={"slope": Slot("y", "C")},
-        write=False,
-        read=False,
-        remark="No API of its own: `tf.maximum(x, 0) + slope * tf.minimum(x, 0)`.",
-    ),
     card("Elu", "tf.nn.elu", inputs={"X": "features"}, limits=("alpha is 1",), ignored=_NAME),
     card("Sigmoid", "tf.sigmoid", inputs={"X": "x"}, aliases=("tf.nn.sigmoid", "tf.math.sigmoid"), ignored=_NAME),
     card("Tanh", "tf.tanh", inputs={"input": "x"}, aliases=("tf.nn.tanh", "tf.math.tanh"), ignored=_NAME),

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from interlingua.adapters import each_axis, per_axis, with_edges
+from interlingua.adapters import per_axis, with_edges
 from interlingua.cards import Card, Fixed, Slot, card
 
-from interlingua_tensorflow.adapters import ones_unsaid, padding, told_elsewhere
+from interlingua_tensorflow.adapters import ones_unsaid, padding, told_elsewhere, with_edges_unsaid
 
 FORMATS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 _KERNEL = told_elsewhere("kernel_shape", "the shape of the kernel")
@@ -17,7 +17,7 @@ def _depthwise(facts: Any) -> bool:
     return bool(facts["depthwise"])
 
 
-def _plain(rank: int, **more: Any) -> Card:
+def _plain(rank: int) -> Card:
     names = {1: ("stride", "filters"), 2: ("strides", "filters"), 3: ("strides", "filters")}[rank]
     strides = with_edges(names[0]) if rank == 3 else per_axis(names[0])
     return card(
@@ -29,14 +29,13 @@ def _plain(rank: int, **more: Any) -> Card:
         kernel_shape=_KERNEL,
         strides=strides,
         pads=padding(pairs=rank == 2),
-        group=told_elsewhere("group", "the channels of input and kernel"),
-        dilations=ones_unsaid("dilations"),
+        **({} if rank == 3 else {"group": told_elsewhere("group", "the channels of input and kernel")}),
+        dilations=with_edges_unsaid("dilations") if rank == 3 else ones_unsaid("dilations"),
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
         ignored=("name",),
         versions=">=2",
-        limits=_LIMITS,
+        limits=(*_LIMITS, "one group") if rank == 3 else _LIMITS,
         traits={"bias": "none", "pad": "each end by itself" if rank == 2 else "a word"},
-        **more,
     )
 
 
@@ -71,7 +70,7 @@ CARDS = (
         strides=with_edges("strides"),
         pads=padding(pairs=True),
         group=told_elsewhere("group", "as many as channels"),
-        dilations=ones_unsaid("dilations"),
+        dilations=ones_unsaid("dilations", written_out=True),
         fixed={"data_format": Fixed(None, None)},
         ignored=("name",),
         versions=">=2",
@@ -127,7 +126,7 @@ CARDS = (
         strides=with_edges("strides"),
         pads=padding(),
         group=told_elsewhere("group", "as many as channels"),
-        dilations=each_axis("rate", None),
+        dilations=ones_unsaid("rate", written_out=True),
         fixed={"data_format": Fixed(None, None)},
         ignored=("name", "dilations"),
         versions="<2",

@@ -3,6 +3,8 @@
 from interlingua.adapters import flag, same
 from interlingua.cards import Facts, Fixed, Slot, card
 
+from interlingua_tensorflow.adapters import told_elsewhere
+
 _PLAIN = {
     "adjoint_a": Fixed(False, False),
     "adjoint_b": Fixed(False, False),
@@ -23,8 +25,8 @@ CARDS = (
         inputs={"A": "a"},
         weights={"B": Slot("b", "I O")},
         transA=flag("transpose_a", False),
-        transB=flag("transpose_b", False),
-        fixed=_PLAIN,
+        transB=told_elsewhere("transB", "the kernel, which is kept with its inputs first"),
+        fixed=_PLAIN | {"transpose_b": Fixed(False, False)},
         aliases=("tf.linalg.matmul",),
         ignored=("name", "output_type", "grad_a", "grad_b"),
         limits=("no bias: it is added behind", "alpha and beta of 1"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from interlingua.adapters import per_axis, with_edges
+from interlingua.adapters import each_axis, per_axis, with_edges
 from interlingua.cards import Card, Fixed, Slot, card
 
 from interlingua_tensorflow.adapters import ones_unsaid, padding
@@ -23,6 +23,7 @@ def _max(rank: int) -> Card:
         pads=padding(pairs=rank == 2),
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
         ignored=("name",),
+        versions=">=2" if rank == 2 else "",
         limits=("no dilation", "the size is rounded down"),
         traits=_TRAITS,
     )
@@ -68,12 +69,11 @@ def _pool(record: str, kind: str, traits: dict[str, str]) -> Card:
         record,
         "tf.nn.pool",
         ranks=(1, 2, 3),
-        write=False,
         inputs={"X": Slot("input", "N * C")},
-        kernel_shape=per_axis("window_shape"),
-        strides=ones_unsaid("strides"),
+        kernel_shape=each_axis("window_shape"),
+        strides=ones_unsaid("strides", written_out=True),
         pads=padding("VALID"),
-        dilations=ones_unsaid("dilations"),
+        dilations=ones_unsaid("dilations", written_out=True),
         fixed={"pooling_type": kind, "data_format": Fixed(None, None)},
         ignored=("name",),
         versions=">=2",

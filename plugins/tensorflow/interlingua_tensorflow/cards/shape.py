@@ -12,7 +12,7 @@ _NAME = ("name",)
 
 
 def _new_shape(value: Any, facts: Facts) -> Any:
-    if 0 in value:
+    if 0 in value and not facts.get("allowzero"):
         raise Unsupported(f"a shape with a copied axis: {list(value)}")
     return list(value)
 
@@ -21,6 +21,8 @@ def _pairs(value: Any, facts: Facts) -> Any:
     """ONNX's pads as a pair for each axis of the data."""
     count = facts["input_rank"]
     said = facts.get("axes")
+    if any(number < 0 for number in value):
+        raise Unsupported(f"pads {list(value)} that cut off")
     pairs = [[0, 0] for _ in range(count)]
     for position, axis in enumerate(range(count) if said is None else said):
         pairs[axis] = [value[position], value[position + len(value) // 2]]
@@ -48,6 +50,7 @@ CARDS = (
         "tf.reshape",
         inputs={"data": "tensor"},
         shape=as_written("shape", REQUIRED, _new_shape, lambda value, facts: list(value), ""),
+        allowzero=told_elsewhere("allowzero", "a 0 in the shape, which is a size"),
         ignored=_NAME,
     ),
     card("Transpose", "tf.transpose", inputs={"data": "a"}, perm=same("perm", None, positional=True), ignored=("name", "conjugate")),

@@ -4,4 +4,4 @@ from interlingua.codegen.dialect import Lowerings
 
 lowers = Lowerings()
 
-from interlingua_tensorflow.lowering import activation, convolution, linear, normalization  # noqa: E402, F401
+from interlingua_tensorflow.lowering import activation, convolution, linear, normalization, pooling, shape  # noqa: E402, F401

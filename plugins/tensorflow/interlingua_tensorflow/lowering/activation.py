@@ -8,8 +8,7 @@ import onnx_ir as ir
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
-from interlingua.errors import Unsupported
-from interlingua.ir.facts import inputs_of, is_constant
+from interlingua.ir.facts import inputs_of
 
 from interlingua_tensorflow.lowering import lowers
 from interlingua_tensorflow.lowering.common import called, chosen
@@ -19,10 +18,7 @@ from interlingua_tensorflow.lowering.common import called, chosen
 def prelu(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`tf.maximum(x, 0) + slope * tf.minimum(x, 0)`: there is no function with a learned slope."""
     given = inputs_of(node)
-    if not is_constant(given["slope"][0]):
-        raise Unsupported("the slope is computed, not a weight")
-    x = context.ref(given["X"][0])
-    slope = context.constant(given["slope"][0])
+    x, slope = context.ref(given["X"][0]), context.ref(given["slope"][0])
     positive = expressions.call(context.api("tf.maximum"), [x, 0.0])
     negative = expressions.call(context.api("tf.minimum"), [x, 0.0])
     context.note_mapping(node, "tf.maximum")

@@ -33,12 +33,18 @@ def own_weights(node: ir.Node, names: tuple[str, ...]) -> None:
 
 
 def called(
-    context: Context, node: ir.Node, facts: Facts, card: Card, keywords: Mapping[str, Any], between: tuple[Any, ...] = ()
+    context: Context,
+    node: ir.Node,
+    facts: Facts,
+    card: Card,
+    keywords: Mapping[str, Any],
+    between: tuple[Any, ...] = (),
+    weights: tuple[ast.expr, ...] | None = None,
 ) -> ast.expr:
-    """`api(data, weights, between, **keywords)` as the card spells it."""
+    """`api(data, weights, between, **keywords)` as the card spells it; `weights` where they are no constants."""
     given = inputs_of(node)
     operands = [context.operand(given[name][0]) for name in card.inputs if name in given]
-    tensors = [
+    tensors = weights or [
         context.tensor(weight_for(card, facts, name, slot, given[name][0]))
         for name, slot in card.weights.items()
         if name in given

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 
 import onnx_ir as ir
 from interlingua.cards import Facts
@@ -20,5 +19,4 @@ def gemm(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     own_weights(node, ("B",))
     if facts["has_bias"]:
         raise Unsupported("a bias that is scaled")
-    card, keywords = chosen(dataclasses.replace(facts, values={**facts.values, "transB": 0}))
-    return called(context, node, facts, card, keywords)
+    return called(context, node, facts, *chosen(facts))

@@ -7,13 +7,13 @@ import ast
 import onnx_ir as ir
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
-from interlingua.codegen.lowering import Context
+from interlingua.codegen.lowering import Context, arranged
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
-from interlingua.ir.facts import inputs_of
+from interlingua.ir.facts import inputs_of, is_constant
 
 from interlingua_tensorflow.lowering import lowers
-from interlingua_tensorflow.lowering.common import chosen, own_weights
+from interlingua_tensorflow.lowering.common import chosen
 
 TRAINING = "training"
 
@@ -24,11 +24,13 @@ def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.ex
     if facts["training_mode"]:
         raise Unsupported("normalization by the batch's own statistics")
     card, keywords = chosen(facts)
-    own_weights(node, tuple(card.weights))
     given = inputs_of(node)
     x = context.operand(given["X"][0])
     tensors = [
-        context.tensor(Weight(given[name][0]), trainable=name in ("B", "scale")) for name in card.weights if name in given
+        context.tensor(Weight(given[name][0]), trainable=name in ("B", "scale"))
+        if is_constant(given[name][0])
+        else context.ref(given[name][0])
+        for name in card.weights
     ]
     context.note_mapping(node, card.api, expressions.call("x", [], keywords))
     return expressions.call(context.api(card.api), [x, *tensors, *keywords.values()])
@@ -40,7 +42,7 @@ def dropout(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output()):
         raise Unsupported("the mask of a dropout")
     card, keywords = chosen(facts)
-    (rate,) = keywords.values()
+    (rate,), named = arranged(card, keywords)
     when = ast.IfExp(expressions.name(TRAINING), expressions.literal(rate), ast.Constant(0.0))
     context.note_mapping(node, card.api, expressions.call("x", [], keywords))
-    return expressions.call(context.api(card.api), [context.ref(inputs_of(node)["data"][0]), when])
+    return expressions.call(context.api(card.api), [context.ref(inputs_of(node)["data"][0]), when], named)

@@ -1,0 +1,53 @@
+"""Pooling: what rounds up becomes padding at the end, and what changes nothing is left out."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+
+import onnx_ir as ir
+from interlingua.adapters import split_pads
+from interlingua.cards import Facts
+from interlingua.codegen.lowering import Context
+from interlingua.errors import Unsupported
+
+from interlingua_tensorflow.lowering import lowers
+from interlingua_tensorflow.lowering.common import called, chosen
+
+
+@lowers("MaxPool", "AveragePool")
+def pool(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`tf.nn.max_pool2d(x, …)`; where the size is rounded up, the windows' missing ends are padding."""
+    if len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output()):
+        raise Unsupported("the indices of the maxima")
+    values = {**facts.values}
+    if values.get("ceil_mode"):
+        values |= {"pads": rounded_up(facts), "ceil_mode": 0}
+    if values.get("count_include_pad") and not any(values["pads"]):
+        values["count_include_pad"] = 0
+    values.pop("storage_order", None)
+    plain = dataclasses.replace(facts, values=values)
+    return called(context, node, plain, *chosen(plain))
+
+
+def rounded_up(facts: Facts) -> list[int]:
+    """The pads with which rounding down gives the size that rounding up gives without them.
+
+    Raises:
+        Unsupported: a size is not known, or the padding would count in a mean.
+    """
+    shape = facts.shapes.get("X")
+    begin, end = split_pads(facts["pads"])
+    if facts.get("count_include_pad") and any((*begin, *end)):
+        raise Unsupported("a mean that counts padding, with the size rounded up")
+    for axis in range(facts.rank):
+        size = None if shape is None else shape[2 + axis]
+        if not isinstance(size, int):
+            raise Unsupported("the size is rounded up and not known")
+        stride = facts["strides"][axis]
+        reach = (facts["kernel_shape"][axis] - 1) * facts["dilations"][axis] + 1
+        steps = -(-(size + begin[axis] + end[axis] - reach) // stride)
+        if steps * stride >= size + begin[axis]:
+            steps -= 1  # a window that would start in the padding at the end is left out
+        end[axis] = max(steps * stride + reach - size - begin[axis], 0)
+    return [*begin, *end]
