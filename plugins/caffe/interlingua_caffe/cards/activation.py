@@ -14,8 +14,8 @@ def _both_bounds(facts: Facts) -> bool:
 _SHARED = Adapter("shared", lambda value, facts: value == 1, None, "one slope for all channels")
 
 CARDS = (
-    layer("Relu", "ReLU", X, fixed={_SLOPE: Fixed(0, 0)}, ignored=("relu_param.engine",)),
-    layer("LeakyRelu", "ReLU", X, alpha=same(_SLOPE, 0), ignored=("relu_param.engine",)),
+    layer("Relu", "ReLU", X, fixed={_SLOPE: Fixed(0.0, 0.0)}, ignored=("relu_param.engine",)),
+    layer("LeakyRelu", "ReLU", X, alpha=same(_SLOPE, 0.0), ignored=("relu_param.engine",)),
     layer(
         "PRelu",
         "PReLU",
@@ -24,7 +24,7 @@ CARDS = (
         slopes=parameter("prelu_param.channel_shared", False, _SHARED),
         ignored=("prelu_param.filler",),
     ),
-    layer("Elu", "ELU", X, alpha=same("elu_param.alpha", 1)),
+    layer("Elu", "ELU", X, alpha=same("elu_param.alpha", 1.0)),
     layer("Sigmoid", "Sigmoid", X, ignored=("sigmoid_param.engine",)),
     layer("Tanh", "TanH", {"input": "bottom[0]"}, ignored=("tanh_param.engine",)),
     layer(

@@ -7,7 +7,7 @@ from interlingua_caffe.cards.forms import AB, X, each_channel, layer, number, sa
 
 _OPERATION = "eltwise_param.operation"
 _COEFFICIENTS = "eltwise_param.coeff"
-_NEUTRAL = {"power_param.power": 1, "power_param.scale": 1, "power_param.shift": 0}
+_NEUTRAL = {"power_param.power": 1.0, "power_param.scale": 1.0, "power_param.shift": 0.0}
 
 
 def _eltwise(record: str, operation: str, coefficients: Any = None) -> Card:
@@ -35,7 +35,7 @@ def _power(record: str, field: str, data: str, operand: str) -> Card:
 
 
 def _exponential(record: str, api: str, owner: str) -> Card:
-    defaults = {"base": -1, "scale": 1, "shift": 0}
+    defaults = {"base": -1.0, "scale": 1.0, "shift": 0.0}
     return layer(
         record,
         api,
@@ -57,7 +57,7 @@ CARDS = (
         fixed={"bias_param.axis": Fixed(1, 1), "bias_param.num_axes": Fixed(1, 1)},
         ignored=("bias_param.filler",),
     ),
-    _eltwise("Sub", "SUM", [1, -1]),
+    _eltwise("Sub", "SUM", [1.0, -1.0]),
     _eltwise("Mul", "PROD"),
     _power("Mul", "scale", "A", "B"),
     layer(
@@ -75,7 +75,7 @@ CARDS = (
         traits={"bias": "off by default"},
     ),
     layer(
-        "Sqrt", "Power", X, fixed={**{n: Fixed(v, v) for n, v in _NEUTRAL.items()}, "power_param.power": Fixed(0.5, 1)}
+        "Sqrt", "Power", X, fixed={**{n: Fixed(v, v) for n, v in _NEUTRAL.items()}, "power_param.power": Fixed(0.5, 1.0)}
     ),
     _power("Pow", "power", "X", "Y"),
     _exponential("Exp", "Exp", "exp_param"),

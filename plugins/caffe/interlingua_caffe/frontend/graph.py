@@ -233,7 +233,13 @@ def _infer(node: ir.Node) -> None:
         if v is not None and v.const_value is not None and v.const_value.dtype == ir.DataType.INT64
     }
     schema = onnx.defs.get_schema(node.op_type, OPSET, "")
-    found = onnx.shape_inference.infer_node_outputs(schema, ir.to_proto(node), types, data, opset_imports=_OPSETS)
+    try:
+        found = onnx.shape_inference.infer_node_outputs(schema, ir.to_proto(node), types, data, opset_imports=_OPSETS)
+    except onnx.shape_inference.InferenceError as error:
+        shapes = ", ".join(str(list(shape_of(value) or ())) for value in node.inputs if value is not None)
+        raise InvalidSource(
+            f"Expected shapes that {node.op_type} takes. Received {shapes}.", place=f"layer {node.name!r}"
+        ) from error
     for output in node.outputs:
         if output.name in found and found[output.name].tensor_type.HasField("shape"):
             dims = found[output.name].tensor_type.shape.dim
