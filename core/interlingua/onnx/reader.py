@@ -170,7 +170,7 @@ def _cut(model: ir.Model, options: ReadOptions) -> dict[str, list[str]]:
                 continue
             entry = ir.Value(name=name, shape=value.shape, type=value.type)
             value.name = f"{name} (cut)"
-            value.replace_all_uses_with(entry)
+            value.replace_all_uses_with(entry, replace_graph_outputs=True)
             model.graph.inputs.append(entry)
     if options.inputs or options.outputs:
         common.RemoveUnusedNodesPass()(model)
