@@ -36,6 +36,26 @@ def common_scope(names: Iterable[str]) -> str:
     return "".join(shared)
 
 
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Each slash- or dot-separated name with the shortest ending that no other of the names shares.
+
+    `vgg_16/conv1/conv1_1` is `conv1_1`; `layer1.0.conv1` and `layer2.0.conv1` stay whole, for their endings are the
+    same or begin with a number.
+    """
+    split = {name: re.split(r"[/.]", name) for name in dict.fromkeys(names)}
+    longest = max((len(parts) for parts in split.values()), default=0)
+    shared: dict[tuple[str, ...], int] = {}
+    for parts in split.values():
+        for count in range(1, len(parts) + 1):
+            shared[tuple(parts[-count:])] = shared.get(tuple(parts[-count:]), 0) + 1
+    found: dict[str, str] = {}
+    for name, parts in split.items():
+        endings = (parts[-count:] for count in range(1, longest + 1))
+        fits = (ending for ending in endings if shared.get(tuple(ending)) == 1 and re.match(r"[A-Za-z_]", ending[0]))
+        found[name] = "/".join(next(fits, parts))
+    return found
+
+
 class Identifiers:
     """Python identifiers for source names: each name one identifier, each identifier one name.
 

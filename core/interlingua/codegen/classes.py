@@ -23,15 +23,11 @@ def statements(program: Program) -> list[Item]:
 
 
 def _return(text: str) -> list[Item]:
-
-
     return [Line(ast.Return(name(text)))]
 
 
 def _returned_directly(program: Program, body: Sequence[Item]) -> list[Item] | None:
     """`return f(x)` instead of `x = f(x); return x`, where the last statement is the only output."""
-
-
     last = program.statements[-1] if program.statements else None
     if last is None or len(program.outputs) != 1 or last.targets != (program.outputs[0].identifier,):
         return None

@@ -73,7 +73,9 @@ def _padded(source: ir.Value, pads: ir.Value) -> ir.Shape | None:
     count = len(shape)
     return ir.Shape(
         [
-            dim + int(amounts[axis] + amounts[axis + count]) if isinstance(dim, int) else (dim if not amounts[axis] and not amounts[axis + count] else None)
+            dim + int(amounts[axis] + amounts[axis + count])
+            if isinstance(dim, int)
+            else (dim if not amounts[axis] and not amounts[axis + count] else None)
             for axis, dim in enumerate(shape)
         ]
     )
@@ -91,7 +93,11 @@ def global_pooling(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
     first = 1 if node.domain == CHANNELS_LAST else 2
     axes = initializer(_graph(node), f"{node.name}.axes", np.arange(first, first + facts.rank, dtype=np.int64))
     output = ir.Value(name=node.outputs[0].name, type=node.outputs[0].type, shape=node.outputs[0].shape)
-    return [ir.Node("", "ReduceMean", [node.inputs[0], axes], [ir.AttrInt64("keepdims", 1)], outputs=[output], name=node.name)]
+    return [
+        ir.Node(
+            "", "ReduceMean", [node.inputs[0], axes], [ir.AttrInt64("keepdims", 1)], outputs=[output], name=node.name
+        )
+    ]
 
 
 def matrix_product(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
@@ -103,7 +109,16 @@ def matrix_product(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
 
     def step(op: str, inputs: Sequence[ir.Value | None], suffix: str, shape: Any, **attributes: Any) -> ir.Value:
         output = ir.Value(name=f"{node.name}.{suffix}", type=final.type, shape=shape)
-        nodes.append(ir.Node("", op, inputs, [ir.convenience.convert_attribute(k, v) for k, v in attributes.items()], outputs=[output], name=f"{node.name}.{suffix}"))
+        nodes.append(
+            ir.Node(
+                "",
+                op,
+                inputs,
+                [ir.convenience.convert_attribute(k, v) for k, v in attributes.items()],
+                outputs=[output],
+                name=f"{node.name}.{suffix}",
+            )
+        )
         return output
 
     def turned(value: ir.Value, suffix: str) -> ir.Value:
@@ -117,11 +132,21 @@ def matrix_product(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
     right = turned(right, "b") if facts["transB"] else right
     result = step("MatMul", [left, right], "product", final.shape)
     if facts["alpha"] != 1:
-        result = step("Mul", [result, initializer(graph, f"{node.name}.alpha", np.array(facts["alpha"], dtype))], "scaled", final.shape)
+        result = step(
+            "Mul",
+            [result, initializer(graph, f"{node.name}.alpha", np.array(facts["alpha"], dtype))],
+            "scaled",
+            final.shape,
+        )
     if len(node.inputs) > 2 and node.inputs[2] is not None and facts["beta"] != 0:
         addend = node.inputs[2]
         if facts["beta"] != 1:
-            addend = step("Mul", [addend, initializer(graph, f"{node.name}.beta", np.array(facts["beta"], dtype))], "addend", addend.shape)
+            addend = step(
+                "Mul",
+                [addend, initializer(graph, f"{node.name}.beta", np.array(facts["beta"], dtype))],
+                "addend",
+                addend.shape,
+            )
         step("Add", [result, addend], "sum", final.shape)
     nodes[-1].outputs[0].name = final.name
     return nodes
@@ -153,7 +178,95 @@ def leaky_by_prelu(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
     return [ir.Node("", "LeakyRelu", [node.inputs[0]], [alpha], outputs=[output], name=node.name)]
 
 
-RULES: tuple[Rule, ...] = (explicit_padding, global_pooling, matrix_product, by_shape, leaky_by_prelu)
+def slope_by_relus(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
+    """Replaces `PRelu(X, slope)` by `Sub(Relu(X), Mul(Relu(Mul(X, -1)), slope))`, for a slope of any shape."""
+    if node.op_type != "PRelu":
+        return None
+    source, final = node.inputs[0], node.outputs[0]
+    minus = initializer(_graph(node), f"{node.name}.minus", np.array(-1, (final.dtype or ir.DataType.FLOAT).numpy()))
+
+    def step(op: str, inputs: Sequence[ir.Value | None], suffix: str) -> ir.Node:
+        output = ir.Value(name=f"{final.name}.{suffix}", type=final.type, shape=final.shape)
+        return ir.Node("", op, inputs, outputs=[output], name=f"{node.name}.{suffix}")
+
+    above = step("Relu", [source], "above")
+    turned = step("Mul", [source, minus], "turned")
+    below = step("Relu", [turned.outputs[0]], "below")
+    sloped = step("Mul", [below.outputs[0], node.inputs[1]], "sloped")
+    whole = step("Sub", [above.outputs[0], sloped.outputs[0]], "sum")
+    whole.outputs[0].name = final.name
+    return [above, turned, below, sloped, whole]
+
+
+def _shares(facts: Facts) -> np.ndarray[Any, Any] | None:
+    """By how much a mean over padding and data is to grow to be one over the data, at each place of the output."""
+    sizes = (facts.shapes.get("X") or ())[2:]
+    if len(sizes) != facts.rank or facts.get("ceil_mode"):
+        return None
+    shares = np.ones((), np.float32)
+    for axis, size in enumerate(sizes):
+        if not isinstance(size, int):
+            return None
+        kernel, stride, dilation = (facts[name][axis] for name in ("kernel_shape", "strides", "dilations"))
+        before, after = facts["pads"][axis], facts["pads"][axis + facts.rank]
+        starts = np.arange(0, size + before + after - (kernel - 1) * dilation, stride) - before
+        taps = starts[:, None] + np.arange(kernel) * dilation
+        counts = ((taps >= 0) & (taps < size)).sum(axis=1)
+        if not counts.all():
+            return None
+        shares = shares[..., None] * (np.float32(kernel) / counts.astype(np.float32))
+    return shares
+
+
+def mean_of_the_data(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
+    """Replaces `AveragePool(X, pads)` that leaves padding out of the mean by `Mul(AveragePool(Pad(X)), shares)`.
+
+    The shares are known where the sizes of the spatial axes are.
+    """
+    if node.op_type != "AveragePool" or not any(facts["pads"]) or facts["count_include_pad"]:
+        return None
+    shares = _shares(facts)
+    if shares is None:
+        return None
+    shares = shares[..., None] if node.domain == CHANNELS_LAST else shares
+    counted = {**facts.values, "count_include_pad": 1}
+    padded = explicit_padding(node, Facts(facts.record, counted, facts.rank, facts.shapes, facts.constants))
+    if padded is None:
+        return None
+    final = node.outputs[0]
+    padded[-1].outputs[0].name = f"{final.name}.counted"
+    weights = initializer(_graph(node), f"{node.name}.shares", shares)
+    output = ir.Value(name=final.name, type=final.type, shape=final.shape)
+    return [*padded, ir.Node("", "Mul", [padded[-1].outputs[0], weights], outputs=[output], name=f"{node.name}.shares")]
+
+
+def cut_edges(node: ir.Node, facts: Facts) -> list[ir.Node] | None:
+    """Replaces `ConvTranspose(X, pads)` by `Pad(ConvTranspose(X), -pads)`."""
+    if node.op_type != "ConvTranspose" or not any(facts["pads"]):
+        return None
+    graph, final = _graph(node), node.outputs[0]
+    order = _pads_order([-pad for pad in facts["pads"]], facts.rank, node.domain == CHANNELS_LAST)
+    pads = initializer(graph, f"{node.name}.cut", np.array(order, np.int64))
+    whole = _again(node, node.inputs, [a for a in node.attributes.values() if a.name != "pads"])
+    grown = [-int(number) for number in order]
+    shape, count = shape_of(final) or (), len(order) // 2
+    whole.outputs[0].name = f"{final.name}.whole"
+    sizes = [size + grown[i] + grown[i + count] if isinstance(size, int) else size for i, size in enumerate(shape)]
+    whole.outputs[0].shape = ir.Shape(sizes) if shape else None
+    output = ir.Value(name=final.name, type=final.type, shape=final.shape)
+    return [whole, ir.Node("", "Pad", [whole.outputs[0], pads], outputs=[output], name=f"{node.name}.cut")]
+
+
+RULES: tuple[Rule, ...] = (
+    explicit_padding,
+    mean_of_the_data,
+    cut_edges,
+    global_pooling,
+    matrix_product,
+    by_shape,
+    leaky_by_prelu,
+    slope_by_relus,
+)
 
 
 def decompose(node: ir.Node, framework: str) -> list[ir.Node] | None:
@@ -175,9 +288,11 @@ def decompose(node: ir.Node, framework: str) -> list[ir.Node] | None:
 
 def _replace(node: ir.Node, nodes: list[ir.Node]) -> None:
     graph = _graph(node)
-    metadata.copy_place(node, nodes)
     for new in nodes[:-1]:
         new.metadata_props.setdefault(metadata.LAYER, new.name or "")
+    metadata.copy_place(node, nodes)
+    for old, heir in zip(node.outputs, nodes[-1].outputs, strict=False):
+        heir.metadata_props.update(old.metadata_props)
     graph.insert_before(node, nodes)
     ir.convenience.replace_all_uses_with(list(node.outputs), list(nodes[-1].outputs), replace_graph_outputs=True)
     graph.remove(node, safe=True)

@@ -34,7 +34,8 @@ class Dialect:
     `abbreviations` are tried in order. `lowerings` are functions for ops that cards cannot say, tried before the
     cards; each returns the expressions of the node's outputs and raises `Unsupported` before it changes anything.
     `reserved` are identifiers the skeleton uses. `tensor` spells a tensor the model owns ("self.{name}");
-    `fuses` are record families that a person nests; `reuses_inputs` lets `x = f(x)` overwrite an argument.
+    `fuses` are record families that a person nests; `reuses_inputs` lets `x = f(x)` overwrite an argument;
+    `reuses_layers` calls one layer twice where the source does (a lowering must not change it after its first call).
     """
 
     framework: str
@@ -44,6 +45,7 @@ class Dialect:
     tensor: str = "self.{name}"
     data_axes: str = "N C *"
     reuses_inputs: bool = True
+    reuses_layers: bool = False
     fuses: frozenset[str] = frozenset({"activation"})
 
     def spell(self, api: str) -> tuple[str, str]:
@@ -56,7 +58,7 @@ class Dialect:
             if api == row.prefix:
                 return row.short, row.statement
             if api.startswith(f"{row.prefix}."):
-                return f"{row.short}{api[len(row.prefix):]}", row.statement
+                return f"{row.short}{api[len(row.prefix) :]}", row.statement
         raise PluginError(f"Expected an abbreviation of the dialect of {self.framework} for {api!r}. Received none.")
 
 

@@ -47,7 +47,9 @@ def _negative(value: float) -> ast.expr:
     return ast.UnaryOp(ast.USub(), ast.Constant(value))
 
 
-def call(function: str | ast.expr, arguments: Sequence[Any] = (), keywords: Mapping[str, Any] | None = None) -> ast.Call:
+def call(
+    function: str | ast.expr, arguments: Sequence[Any] = (), keywords: Mapping[str, Any] | None = None
+) -> ast.Call:
     """`function(*arguments, **keywords)`; what is no expression becomes a literal."""
     return ast.Call(
         name(function) if isinstance(function, str) else function,
@@ -56,7 +58,9 @@ def call(function: str | ast.expr, arguments: Sequence[Any] = (), keywords: Mapp
     )
 
 
-def method(receiver: ast.expr, attribute: str, arguments: Sequence[Any] = (), keywords: Mapping[str, Any] | None = None) -> ast.Call:
+def method(
+    receiver: ast.expr, attribute: str, arguments: Sequence[Any] = (), keywords: Mapping[str, Any] | None = None
+) -> ast.Call:
     """`receiver.attribute(*arguments, **keywords)`."""
     return call(ast.Attribute(receiver, attribute, ast.Load()), arguments, keywords)
 

@@ -21,7 +21,7 @@ from interlingua.errors import Unsupported, UnsupportedModel
 from interlingua.ir import metadata
 from interlingua.ir.facts import facts_of, inputs_of, is_constant, plain, shape_of
 from interlingua.ir.origin import Constant, Parameter
-from interlingua.names import Identifiers, common_scope
+from interlingua.names import Identifiers, common_scope, short_names
 from interlingua.records import record
 
 _LONGEST_INLINE = 72
@@ -41,7 +41,10 @@ class Context:
         self._done: set[ir.Node] = set()
         self._inline: tuple[ir.Value, Statement] | None = None
         self._tensors: dict[ir.Value, str] = {}
-        self._scope = common_scope([metadata.place(n).layer for n in model.graph if metadata.place(n).layer])
+        self._passed: set[str] = set()
+        layers = [metadata.place(n).layer for n in model.graph if metadata.place(n).layer]
+        self._scope = common_scope(layers)
+        self._endings = short_names(layers)
         for value in model.graph.inputs:
             self._names[value] = self._variables.take(value.name or "x")
             self.program.inputs.append(self._port(value))
@@ -100,6 +103,8 @@ class Context:
         return origin.name if isinstance(origin, Parameter | Constant) else weight.value.name or "weight"
 
     def _short(self, name: str) -> str:
+        if name in self._endings:
+            return self._endings[name]
         return name[len(self._scope) :] if self._scope and name.startswith(self._scope) else name
 
     def layer(
@@ -113,12 +118,25 @@ class Context:
         """The expression for a layer object that the model owns: `self.conv1`."""
         place = metadata.place(node)
         source = place.layer or node.name or node.op_type
-        attribute = self._attributes.take(source, self._short(source))
         call = expressions.call(self.api(api), arguments, keywords)
+        again = self._same_layer(call, weights or {})
+        if again is not None:
+            self.note_mapping(node, api, call)
+            return expressions.parse(f"self.{again.attribute}")
+        attribute = self._attributes.take(source, self._short(source))
         self.program.layers.append(Layer(attribute, call, dict(weights or {}), source))
         self.program.names[attribute] = source
         self.note_mapping(node, api, call)
         return expressions.parse(f"self.{attribute}")
+
+    def _same_layer(self, call: ast.expr, weights: Mapping[str, Weight]) -> Layer | None:
+        """The layer that has all these weights already: the source calls it more than once."""
+        if not weights or not self.dialect.reuses_layers:
+            return None
+        said = ast.dump(call)
+        return next(
+            (each for each in self.program.layers if each.weights == weights and ast.dump(each.call) == said), None
+        )
 
     def note_mapping(self, node: ir.Node, api: str, call: ast.expr | None = None) -> None:
         """Takes down, for the report, what a node became."""
@@ -136,6 +154,15 @@ class Context:
         whole = values[0] if len(values) == 1 else ast.Tuple(list(values), ast.Load())
         self.program.statements.append(Statement(targets, whole))
 
+    def pass_on(self, node: ir.Node) -> None:
+        """Gives the node's output the variable of its input: an Identity between an input and an output."""
+        source = node.inputs[0]
+        if source is None or source not in self._names:
+            raise Unsupported("an output that is a constant")
+        self._done.add(node)
+        self._names[node.outputs[0]] = self._names[source]
+        self._passed.add(self._names[source])
+
     def _target(self, node: ir.Node, output: ir.Value) -> str:
         """A dying input's variable goes on; a new branch is named after its layer."""
         heirs = [v for v in node.inputs if v is not None and v in self._names and not self._left(v) and self._mortal(v)]
@@ -150,6 +177,8 @@ class Context:
 
     def _mortal(self, value: ir.Value) -> bool:
         """Whether the value's variable may be given to another: an input's own name is kept, unless it is x."""
+        if self._names[value] in self._passed:
+            return False
         return not value.is_graph_input() or (self.dialect.reuses_inputs and self._names[value] == "x")
 
     def look_for_nesting(self, node: ir.Node) -> None:
@@ -163,8 +192,9 @@ class Context:
         value = node.inputs[0] if node.inputs else None
         if statement is None or value is None or described.family not in self.dialect.fuses or len(node.inputs) > 1:
             return
-        fits = statement.targets == (self._names.get(value),) and self._left(value) == 1 and not statement.comment
-        if fits and len(ast.unparse(statement.value)) <= _LONGEST_INLINE:
+        variable = self._names.get(value)
+        fits = statement.targets == (variable,) and self._left(value) == 1 and not statement.comment
+        if fits and variable not in self._passed and len(ast.unparse(statement.value)) <= _LONGEST_INLINE:
             self._inline = (value, statement)
 
     def operand(self, value: ir.Value) -> ast.expr:
@@ -224,8 +254,11 @@ def lower(model: ir.Model, dialect: Dialect, class_name: str = "Model") -> tuple
 
 
 def _lower_node(context: Context, node: ir.Node) -> None:
-    facts = facts_of(node)
     function = context.dialect.lowerings.get(node.op_type)
+    if function is None and node.op_type == "Identity" and node.domain == "":
+        context.pass_on(node)
+        return
+    facts = facts_of(node)
     context.look_for_nesting(node)
     if function is not None:
         lowered = function(context, node, facts)

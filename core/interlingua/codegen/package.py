@@ -52,9 +52,9 @@ class Mapped:
 class Package:
     """What was written. `inputs` and `outputs` are the target's ports in order; `mapped` says what became what.
 
-    `weights` maps the target's weight names to expressions over the source's parameters, `layers` its layer names
-    (as the runtime's `trace` gives them) to the source's. `materialise` holds extra arguments for the runtime's `materialise`; `native_path` is set where the backend
-    itself wrote the native artifact (Caffe, ONNX) and no runtime has to make it.
+    `weights` maps the target's weight names to expressions over the source's parameters, `layers` its layer names (as
+    the runtime's `trace` gives them) to the source's. `materialise` holds extra arguments for the runtime's
+    `materialise`; `native_path` is set where the backend itself wrote the native artifact (Caffe, ONNX).
     """
 
     inputs: tuple[Port, ...]

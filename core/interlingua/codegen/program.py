@@ -8,6 +8,7 @@ import dataclasses
 import onnx_ir as ir
 
 from interlingua.codegen.weights import Weight
+from interlingua.ir.origin import Constant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,12 @@ class Program:
         """Every weight by the name the target's state gives it."""
         named = {f"{layer.attribute}{separator}{key}": w for layer in self.layers for key, w in layer.weights.items()}
         return named | {tensor.attribute: tensor.weight for tensor in self.tensors}
+
+    def ties(self, separator: str = ".") -> dict[str, str]:
+        """Each weight that is another's parameter in the same form, with the name of the first that holds it."""
+        first: dict[Weight, str] = {}
+        trained = ((name, w) for name, w in self.weights(separator).items() if not isinstance(w.origin, Constant))
+        return {name: first[w] for name, w in trained if first.setdefault(w, name) != name}
 
     def source_names(self, separator: str = ".") -> dict[str, str]:
         """What each weight is in the source's terms: a parameter's name, or an expression over parameters."""

@@ -62,10 +62,18 @@ def _lines(items: Iterable[Item], indent: str) -> Iterable[str]:
         elif isinstance(item, Line):
             if item.comment:
                 yield f"{indent}# {item.comment}"
-            for line in ast.unparse(ast.fix_missing_locations(item.statement)).splitlines():
+            for line in _text(item.statement).splitlines():
                 yield f"{indent}{line}"
         else:
             yield from _suite(item, indent)
+
+
+def _text(statement: ast.stmt) -> str:
+    """The statement's text; `return a, b` without the parentheses that `ast` puts there."""
+    ast.fix_missing_locations(statement)
+    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple) and len(statement.value.elts) > 1:
+        return f"return {', '.join(ast.unparse(element) for element in statement.value.elts)}"
+    return ast.unparse(statement)
 
 
 def _suite(suite: Suite, indent: str) -> Iterable[str]:
@@ -87,11 +95,15 @@ def sorted_imports(statements: Iterable[str]) -> list[str]:
     groups: dict[bool, list[str]] = {}
     for statement in set(statements):
         groups.setdefault(statement.split()[1].partition(".")[0] in sys.stdlib_module_names, []).append(statement)
-    blocks = [sorted(groups[key], key=lambda line: (line.startswith("from"), line)) for key in (True, False) if key in groups]
+    blocks = [
+        sorted(groups[key], key=lambda line: (line.startswith("from"), line)) for key in (True, False) if key in groups
+    ]
     return [line for block in blocks for line in (*block, "")][:-1]
 
 
-def render(docstring: str, imports: Sequence[str], body: Sequence[Item], *, line_length: int = 100, python: str = "") -> str:
+def render(
+    docstring: str, imports: Sequence[str], body: Sequence[Item], *, line_length: int = 100, python: str = ""
+) -> str:
     """The file's text: docstring, imports as given, body; formatted by black.
 
     `python` names black's target version ("py37") where the file must be parsed by an old interpreter.

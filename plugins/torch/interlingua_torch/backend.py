@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Mapping
 
 import onnx_ir as ir
+
 from interlingua.codegen.classes import layers, model_class
 from interlingua.codegen.dialect import Abbreviation, Dialect
 from interlingua.codegen.expressions import assign, call, parse
@@ -14,8 +16,18 @@ from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
 from interlingua.codegen.weights import NAMES, write_safetensors
-
 from interlingua_torch.lowering import lowers
+
+_MODULE = """
+T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
+extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia
+named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer
+register_forward_hook register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
+register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter
+register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory
+state_dict to to_empty train training type xpu zero_grad
+"""
+"""Names of `torch.nn.Module` that a layer must not take."""
 
 DIALECT = Dialect(
     framework="torch",
@@ -25,25 +37,34 @@ DIALECT = Dialect(
         Abbreviation("torch", "torch", "import torch"),
     ),
     lowerings=lowers,
-    reserved=frozenset({"self", "load", "load_file", "Path", "training", "forward"}),
+    reserved=frozenset({"self", "load", "load_model", "Path", *_MODULE.split()}),
+    reuses_layers=True,
 )
 
 _LOAD = """
 model = {name}()
-model.load_state_dict(load_file(weights), strict=True)
+load_model(model, weights)
 return model.eval()
 """
 
 
-def _tensors(program: Program) -> list[Item]:
+def _tensors(program: Program, ties: Mapping[str, str]) -> list[Item]:
+    """Weights that stand by themselves: parameters, or buffers where nothing trains them."""
     rows: list[Item] = []
     for tensor in program.tensors:
-        zeros = call("torch.empty", list(tensor.weight.shape), _dtype(tensor.weight.tensor.dtype))
+        empty = call("torch.empty", list(tensor.weight.shape), _dtype(tensor.weight.tensor.dtype))
+        if tensor.attribute in ties:
+            continue
         if tensor.trainable:
-            rows.append(Line(assign([f"self.{tensor.attribute}"], call("nn.Parameter", [zeros]))))
+            rows.append(Line(assign([f"self.{tensor.attribute}"], call("nn.Parameter", [empty]))))
         else:
-            rows.append(Line(ast.Expr(call("self.register_buffer", [tensor.attribute, zeros]))))
+            rows.append(Line(ast.Expr(call("self.register_buffer", [tensor.attribute, empty]))))
     return rows
+
+
+def _tied(ties: Mapping[str, str]) -> list[Item]:
+    """One parameter under several names, as in the source."""
+    return [Line(assign([f"self.{name}"], parse(f"self.{first}"))) for name, first in ties.items()]
 
 
 def _dtype(dtype: ir.DataType) -> dict[str, object]:
@@ -52,11 +73,18 @@ def _dtype(dtype: ir.DataType) -> dict[str, object]:
 
 def source(program: Program, request: WriteRequest) -> str:
     """The text of model.py."""
-    imports = {*program.imports, "from torch import nn", "from safetensors.torch import load_file", "from pathlib import Path"}
-    if program.tensors:
+    ties = program.ties()
+    imports = {
+        *program.imports,
+        "from pathlib import Path",
+        "from torch import nn",
+        "from safetensors.torch import load_model",
+    }
+    tensors = _tensors(program, ties)
+    if tensors:
         imports.add("import torch")
     body: list[Item] = [
-        model_class(program, "nn.Module", [*layers(program), *_tensors(program)], "forward"),
+        model_class(program, "nn.Module", [*layers(program), *tensors, *_tied(ties)], "forward"),
         Suite(
             function_header("load", 'weights=Path(__file__).with_name("weights.safetensors")'),
             code(_LOAD.format(name=program.name)),
@@ -75,5 +103,9 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
     (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
     metadata = {NAMES: json.dumps(program.source_names(), sort_keys=True)}
-    write_safetensors(request.folder / "weights.safetensors", program.weights(), metadata)
-    return Package(tuple(program.inputs), tuple(program.outputs), mapped, program.source_names(), program.names)
+    ties = program.ties()
+    kept = {name: weight for name, weight in program.weights().items() if name not in ties}
+    write_safetensors(request.folder / "weights.safetensors", kept, metadata)
+    return Package(
+        tuple(program.inputs), tuple(program.outputs), mapped, program.source_names(), layers=dict(program.names)
+    )

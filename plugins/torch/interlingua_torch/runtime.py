@@ -45,7 +45,7 @@ def _tensors(arrays):
 def _named(outputs, names):
     flat = torch.utils._pytree.tree_leaves(outputs)
     names = names or ["output_%d" % i for i in range(len(flat))]
-    return {name: value.detach().numpy() for name, value in zip(names, flat)}
+    return {name: value.detach().numpy() for name, value in zip(names, flat, strict=True)}
 
 
 def run(arrays, path, format, inputs=None, outputs=None):

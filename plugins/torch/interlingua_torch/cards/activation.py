@@ -1,48 +1,82 @@
-"""Activations: functions first, the layers users also write beside them."""
+"""Activations: functions first, the layers and methods users also write beside them."""
 
 from typing import Any
 
-from interlingua.adapters import counted, same
-from interlingua.cards import Card, Fixed, Kind, Slot, card
+from interlingua.adapters import parameter, same
+from interlingua.cards import Adapter, Card, Facts, Fixed, Kind, Slot, card
 
 _INPLACE = {"inplace": Fixed(False, False)}
+_SIX = {"min": 0.0, "max": 6.0}
 
 
-def _both(record: str, function: str, layer: str, **more: Any) -> tuple[Card, Card]:
-    inplace: dict[str, Any] = {"fixed": _INPLACE} if more.pop("inplace", True) else {}
-    name = more.pop("input_name", "X")
+def _both(record: str, function: str, layer: str, name: str = "X", **more: Any) -> tuple[Card, Card]:
     return (
-        card(record, function, inputs={name: "input"}, **inplace, **more),
-        card(record, layer, kind=Kind.LAYER, write=False, inputs={name: "input"}, **inplace, **more),
+        card(record, function, inputs={name: "input"}, fixed=_INPLACE, **more),
+        card(record, layer, kind=Kind.LAYER, write=False, inputs={name: "input"}, fixed=_INPLACE, **more),
     )
 
 
+def _one_a_channel(facts: Facts) -> bool:
+    """Whether the slopes are one in all, or one a channel."""
+    return facts.get("slopes") is not None
+
+
+def _clips(facts: Facts) -> bool:
+    return facts.get("min") is not None or facts.get("max") is not None
+
+
+def _axis(value: Any, facts: Facts) -> Any:
+    """The axis that torch takes where none is said: 0 where there are none, one or three axes, else 1."""
+    shape = facts.shapes.get("input")
+    if value is not None or shape is None:
+        return value
+    return 0 if len(shape) in (0, 1, 3) else 1
+
+
+_DIM = Adapter("dim", lambda value, facts: value, _axis, "0 for one or three axes, else 1, where unsaid")
+
 CARDS = (
-    *_both("Relu", "torch.nn.functional.relu", "torch.nn.ReLU", aliases=("torch.relu",)),
+    *_both("Relu", "torch.nn.functional.relu", "torch.nn.ReLU"),
+    card("Relu", "torch.relu", write=False, inputs={"X": "input"}, aliases=("torch.Tensor.relu",)),
     *_both("LeakyRelu", "torch.nn.functional.leaky_relu", "torch.nn.LeakyReLU", alpha=same("negative_slope", 0.01)),
     card(
         "PRelu",
         "torch.nn.PReLU",
         kind=Kind.LAYER,
+        when=_one_a_channel,
         inputs={"X": "input"},
         weights={"slope": Slot("weight", "C")},
-        slopes=counted("num_parameters", 1),
+        slopes=same("num_parameters", 1, positional=True),
         ignored=("init", "device", "dtype"),
+        limits=("one slope in all, or one a channel",),
     ),
     card("PRelu", "torch.nn.functional.prelu", write=False, inputs={"X": "input", "slope": Slot("weight", "C")}),
     *_both("Elu", "torch.nn.functional.elu", "torch.nn.ELU", alpha=same("alpha", 1.0)),
-    card("Sigmoid", "torch.sigmoid", inputs={"X": "input"}, aliases=("torch.nn.functional.sigmoid",)),
+    card(
+        "Sigmoid",
+        "torch.sigmoid",
+        inputs={"X": "input"},
+        aliases=("torch.nn.functional.sigmoid", "torch.Tensor.sigmoid"),
+    ),
     card("Sigmoid", "torch.nn.Sigmoid", kind=Kind.LAYER, write=False, inputs={"X": "input"}),
-    card("Tanh", "torch.tanh", inputs={"input": "input"}, aliases=("torch.nn.functional.tanh",)),
+    card("Tanh", "torch.tanh", inputs={"input": "input"}, aliases=("torch.nn.functional.tanh", "torch.Tensor.tanh")),
     card("Tanh", "torch.nn.Tanh", kind=Kind.LAYER, write=False, inputs={"input": "input"}),
     card(
         "Softmax",
         "torch.nn.functional.softmax",
         inputs={"input": "input"},
-        axis=same("dim"),
-        aliases=("torch.softmax",),
+        axis=parameter("dim", None, _DIM),
         ignored=("_stacklevel", "dtype"),
         traits={"axis default": "none: to be said"},
+    ),
+    card(
+        "Softmax",
+        "torch.softmax",
+        write=False,
+        inputs={"input": "input"},
+        axis=same("dim"),
+        aliases=("torch.Tensor.softmax",),
+        ignored=("dtype",),
     ),
     card(
         "Softmax",
@@ -50,17 +84,34 @@ CARDS = (
         kind=Kind.LAYER,
         write=False,
         inputs={"input": "input"},
-        axis=same("dim", None),
+        axis=parameter("dim", None, _DIM),
+        traits={"axis default": "none: to be said"},
     ),
-    card("Clip", "torch.clamp", inputs={"input": "input"}, min=same("min", None), max=same("max", None), aliases=("torch.clip",)),
     card(
         "Clip",
-        "torch.nn.Hardtanh",
-        kind=Kind.LAYER,
-        write=False,
+        "torch.clamp",
         inputs={"input": "input"},
-        min=same("min_val", -1.0),
-        max=same("max_val", 1.0),
-        fixed=_INPLACE,
+        when=_clips,
+        min=same("min", None),
+        max=same("max", None),
+        aliases=("torch.clip", "torch.Tensor.clamp"),
+    ),
+    *(
+        card(
+            "Clip",
+            api,
+            kind=kind,
+            write=False,
+            inputs={"input": "input"},
+            min=same("min_val", -1.0),
+            max=same("max_val", 1.0),
+            fixed=_INPLACE,
+            ignored=("min_value", "max_value"),
+        )
+        for api, kind in (("torch.nn.functional.hardtanh", Kind.FUNCTION), ("torch.nn.Hardtanh", Kind.LAYER))
+    ),
+    *(
+        card("Clip", api, kind=kind, write=False, inputs={"input": "input"}, implied=_SIX, fixed=_INPLACE)
+        for api, kind in (("torch.nn.functional.relu6", Kind.FUNCTION), ("torch.nn.ReLU6", Kind.LAYER))
     ),
 )

@@ -1,9 +1,10 @@
-"""Convolutions: layers where the kernel is a weight, functions beside them."""
+"""Convolutions: layers where the kernel is a weight, functions where the model computes it."""
 
 from typing import Any
 
 from interlingua.adapters import flag, halves, per_axis, same
 from interlingua.cards import Card, Fixed, Kind, Slot, card
+from interlingua_torch.adapters import told_otherwise
 
 _LIMITS = ("the same padding at both ends of an axis",)
 
@@ -33,8 +34,8 @@ def _function(record: str, api: str, **extra: Any) -> Card:
         record,
         api,
         ranks=(1, 2, 3),
-        write=False,
         inputs={"X": "input", "W": "weight", "B": Slot("bias", default=None)},
+        kernel_shape=told_otherwise("the weight's shape"),
         strides=per_axis("stride", 1),
         pads=halves("padding", 0),
         **extra,

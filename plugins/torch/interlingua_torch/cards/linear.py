@@ -1,7 +1,16 @@
 """Dense layers and matrix products."""
 
 from interlingua.adapters import flag, same
-from interlingua.cards import Kind, Slot, card
+from interlingua.cards import Facts, Kind, Slot, card
+from interlingua_torch.adapters import told_otherwise
+
+_TURNED = told_otherwise("the weight is kept as out and in")
+
+
+def _one_bias_a_column(facts: Facts) -> bool:
+    """Whether there is no bias, or one number for each output."""
+    bias = facts.shapes.get("C")
+    return bias is None or tuple(bias) == (facts.get("out_features"),)
 
 
 CARDS = (
@@ -9,11 +18,12 @@ CARDS = (
         "Gemm",
         "torch.nn.Linear",
         kind=Kind.LAYER,
+        when=_one_bias_a_column,
         inputs={"A": "input"},
         weights={"B": Slot("weight", "O I"), "C": Slot("bias")},
-        implied={"transB": 1},
         in_features=same("in_features", positional=True),
         out_features=same("out_features", positional=True),
+        transB=_TURNED,
         has_bias=flag("bias", True),
         ignored=("device", "dtype"),
         traits={"bias": "on by default"},
@@ -21,9 +31,28 @@ CARDS = (
     card(
         "Gemm",
         "torch.nn.functional.linear",
-        write=False,
+        when=_one_bias_a_column,
         inputs={"A": "input", "B": Slot("weight", "O I"), "C": Slot("bias", default=None)},
         implied={"transB": 1},
+        traits={"bias": "off by default"},
     ),
-    card("MatMul", "torch.matmul", kind=Kind.OPERATOR, operator="@", inputs={"A": "input", "B": "other"}),
+    card(
+        "Gemm",
+        "torch.addmm",
+        write=False,
+        inputs={"C": "input", "A": "mat1", "B": "mat2"},
+        alpha=same("alpha", 1.0),
+        beta=same("beta", 1.0),
+        aliases=("torch.Tensor.addmm",),
+    ),
+    card(
+        "MatMul",
+        "torch.matmul",
+        kind=Kind.OPERATOR,
+        operator="@",
+        inputs={"A": "input", "B": "other"},
+        aliases=("torch.Tensor.matmul",),
+    ),
+    card("MatMul", "torch.mm", write=False, inputs={"A": "input", "B": "mat2"}, aliases=("torch.Tensor.mm",)),
+    card("MatMul", "torch.bmm", write=False, inputs={"A": "input", "B": "mat2"}, aliases=("torch.Tensor.bmm",)),
 )

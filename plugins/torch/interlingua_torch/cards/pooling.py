@@ -2,23 +2,12 @@
 
 from typing import Any
 
-from interlingua.adapters import flag, halves, parameter, per_axis, stride_or_kernel
-from interlingua.cards import REQUIRED, Adapter, Card, Facts, Fixed, Kind, Slot, card
-from interlingua.errors import Unsupported
+from interlingua.adapters import flag, per_axis, stride_or_kernel
+from interlingua.cards import REQUIRED, Card, Fixed, Kind, card
+from interlingua_torch.adapters import counted_padding, half_window
 
 _TRAITS = {"stride default": "the kernel's size", "pad": "symmetric, at most half the kernel"}
 _LIMITS = ("the same padding at both ends of an axis", "padding of at most half the window")
-
-
-def _half_at_most(name: str, default: Any) -> Any:
-    base = halves(name, default)
-
-    def lower(value: Any, facts: Facts) -> Any:
-        if any(2 * pad > size for pad, size in zip(value, [*facts["kernel_shape"]] * 2, strict=True)):
-            raise Unsupported(f"pads {list(value)} exceed half of the window {facts['kernel_shape']}")
-        return base.adapter.lower(value, facts)
-
-    return parameter(name, default, Adapter("halves", lower, base.adapter.read, base.adapter.remark))
 
 
 def _max(api: str, kind: Kind) -> Card:
@@ -31,7 +20,7 @@ def _max(api: str, kind: Kind) -> Card:
         inputs={"X": "input"},
         kernel_shape=per_axis("kernel_size", positional=True),
         strides=stride_or_kernel("stride"),
-        pads=_half_at_most("padding", 0),
+        pads=half_window("padding", 0),
         dilations=per_axis("dilation", 1),
         ceil_mode=flag("ceil_mode", False),
         fixed={"return_indices": Fixed(False, False)},
@@ -50,9 +39,9 @@ def _average(api: str, kind: Kind, ranks: tuple[int, ...], **more: Any) -> Card:
         inputs={"X": "input"},
         kernel_shape=per_axis("kernel_size", positional=True),
         strides=stride_or_kernel("stride"),
-        pads=_half_at_most("padding", 0),
+        pads=half_window("padding", 0),
         ceil_mode=flag("ceil_mode", False),
-        count_include_pad=flag("count_include_pad", True),
+        count_include_pad=counted_padding("count_include_pad"),
         limits=_LIMITS,
         traits=_TRAITS | {"mean denominator": "the window with its padding"},
         **more,
@@ -81,7 +70,7 @@ CARDS = (
         kind=Kind.LAYER,
         write=False,
         ranks=(1, 2, 3),
-        inputs={"X": Slot("input")},
+        inputs={"X": "input"},
         fixed={"output_size": Fixed(1, REQUIRED)},
     ),
 )

@@ -1,42 +1,14 @@
 """Shapes: reshaping, moving and joining axes, padding."""
 
-from typing import Any
-
 from interlingua.adapters import axes, choice, parameter, same, single
-from interlingua.cards import REQUIRED, Adapter, Facts, Kind, card
-from interlingua.errors import Unsupported
+from interlingua.cards import REQUIRED, Facts, Fixed, Kind, card
+from interlingua_torch.adapters import NOTHING, ORDER, PADS, SHAPE, told_otherwise
 
 
-def _last_axes_first(value: Any, facts: Facts) -> Any:
-    """ONNX's pads as torch writes them: the last axis first, begin and end together, leading zeros left out."""
-    count = facts["input_rank"]
-    axes_said = facts.get("axes") or range(count)
-    begin, end = [0] * count, [0] * count
-    for position, axis in enumerate(axes_said):
-        begin[axis] = value[position]
-        end[axis] = value[position + len(value) // 2]
-    pairs = list(zip(begin, end, strict=True))
-    while len(pairs) > 1 and pairs[0] == (0, 0):
-        pairs.pop(0)
-    return tuple(number for pair in reversed(pairs) for number in pair)
+def _keeps_the_first_axis(facts: Facts) -> bool:
+    """Whether there is a first axis to keep, and the others are to be joined."""
+    return bool(facts["axis"] == 1 and facts.get("input_rank", 2) >= 2)
 
-
-def _all_axes(value: Any, facts: Facts) -> list[int]:
-    count = facts["input_rank"]
-    pairs = [(0, 0)] * (count - len(value) // 2) + [
-        (value[i], value[i + 1]) for i in range(len(value) - 2, -1, -2)
-    ]
-    return [begin for begin, _ in pairs] + [end for _, end in pairs]
-
-
-def _new_shape(value: Any, facts: Facts) -> Any:
-    if 0 in value:
-        raise Unsupported(f"a shape with a copied axis: {list(value)}")
-    return tuple(value)
-
-
-_SHAPE = Adapter("new_shape", _new_shape, lambda value, facts: list(value))
-_PADS = Adapter("last_axes_first", _last_axes_first, _all_axes, "last axis first, begin and end together")
 
 CARDS = (
     card(
@@ -44,22 +16,35 @@ CARDS = (
         "torch.flatten",
         inputs={"input": "input"},
         axis=same("start_dim", 0, positional=True),
-        when=lambda facts: facts["axis"] == 1 or facts.get("input_rank") == facts["axis"] + 1 == 1,
-        ignored=("end_dim",),
+        when=_keeps_the_first_axis,
+        fixed={"end_dim": Fixed(-1, -1)},
+        aliases=("torch.Tensor.flatten",),
+        limits=("the first axis alone stays",),
+        traits={"start default": "0: all axes are joined"},
     ),
-    card("Flatten", "torch.nn.Flatten", kind=Kind.LAYER, write=False, inputs={"input": "input"}, axis=same("start_dim", 1)),
+    card(
+        "Flatten",
+        "torch.nn.Flatten",
+        kind=Kind.LAYER,
+        write=False,
+        inputs={"input": "input"},
+        axis=same("start_dim", 1),
+        fixed={"end_dim": Fixed(-1, -1)},
+        when=_keeps_the_first_axis,
+    ),
     card(
         "Reshape",
         "torch.reshape",
         inputs={"data": "input"},
-        shape=parameter("shape", REQUIRED, _SHAPE, positional=True),
-        aliases=("torch.Tensor.view", "torch.Tensor.reshape"),
+        shape=parameter("shape", REQUIRED, SHAPE, positional=True),
+        allowzero=told_otherwise("a zero is a zero"),
+        aliases=("torch.Tensor.reshape", "torch.Tensor.view"),
     ),
     card(
         "Transpose",
         "torch.permute",
         inputs={"data": "input"},
-        perm=same("dims", positional=True),
+        perm=parameter("dims", REQUIRED, ORDER, positional=True),
         aliases=("torch.Tensor.permute",),
     ),
     card(
@@ -69,15 +54,30 @@ CARDS = (
         axis=same("dim", 0),
         aliases=("torch.concat", "torch.concatenate"),
     ),
-    card("Squeeze", "torch.squeeze", inputs={"data": "input"}, axes=axes("dim", None, positional=True)),
-    card("Unsqueeze", "torch.unsqueeze", inputs={"data": "input"}, axes=single("dim", positional=True)),
+    card(
+        "Squeeze",
+        "torch.squeeze",
+        inputs={"data": "input"},
+        axes=axes("dim", None, positional=True),
+        aliases=("torch.Tensor.squeeze",),
+        traits={"an axis not of size 1": "stays"},
+    ),
+    card(
+        "Unsqueeze",
+        "torch.unsqueeze",
+        inputs={"data": "input"},
+        axes=single("dim", positional=True),
+        aliases=("torch.Tensor.unsqueeze",),
+        limits=("one axis a call",),
+    ),
     card(
         "Pad",
         "torch.nn.functional.pad",
         inputs={"data": "input"},
-        pads=parameter("pad", REQUIRED, _PADS, positional=True),
-        axes=parameter("axes", None, Adapter("told_by_pads", lambda value, facts: None, None)),
+        pads=parameter("pad", REQUIRED, PADS, positional=True),
+        axes=told_otherwise("the length of the pads"),
         mode=choice("mode", "constant", constant="constant", reflect="reflect", edge="replicate", wrap="circular"),
-        constant_value=same("value", 0.0),
+        constant_value=parameter("value", None, NOTHING),
+        limits=("the modes other than constant pad the spatial axes alone",),
     ),
 )

@@ -49,7 +49,7 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
 def _place(node: ir.Node, names: dict[str, str]) -> None:
     """The module's path as layer, the user's line of the stack trace; the exporter's own metadata is dropped."""
     said = node.metadata_props
-    scopes = [scope for scope in ast.literal_eval(said.get(_SCOPES, "[]")) if scope and not scope.startswith(_NO_MODULE)]
+    scopes = [each for each in ast.literal_eval(said.get(_SCOPES, "[]")) if each and not each.startswith(_NO_MODULE)]
     module = scopes[-2] if len(scopes) > 1 else ""
     layer = module or (scopes[-1] if scopes else node.name or "")
     line = _user_line(said.get(_TRACE, ""))

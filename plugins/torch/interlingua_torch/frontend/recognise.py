@@ -24,7 +24,8 @@ def exported_program(path: Path) -> Artifact | None:
     with path.open("rb") as file:
         head = file.read(4)
     if not head.startswith(b"PK"):
-        return _not_an_archive(path, head, torch_suffix)
+        _check_other(path, head, torch_suffix)
+        return None
     try:
         with zipfile.ZipFile(path) as archive:
             members = [name.partition("/")[2] for name in archive.namelist()]
@@ -35,7 +36,9 @@ def exported_program(path: Path) -> Artifact | None:
         return None
     if "models/model.json" in members:
         if damaged:
-            raise InvalidSource(f"Expected a whole PyTorch archive. Received {path.name!r}, whose member {damaged!r} is damaged.")
+            raise InvalidSource(
+                f"Expected a whole PyTorch archive. Received {path.name!r}; its {damaged!r} is damaged."
+            )
         return Artifact(path, "torch-export", {"graph": path})
     if "constants.pkl" in members or any(member.startswith("code/") for member in members):
         raise InvalidSource(
@@ -50,7 +53,7 @@ def exported_program(path: Path) -> Artifact | None:
     return None
 
 
-def _not_an_archive(path: Path, head: bytes, torch_suffix: bool) -> None:
+def _check_other(path: Path, head: bytes, torch_suffix: bool) -> None:
     if torch_suffix and head.startswith(_PICKLE):
         raise UntrustedSource(
             f"Expected an exported program. Received a pickle ({path.name!r}) of an old PyTorch.",

@@ -1,5 +1,10 @@
 """What cards cannot say: one function an op, by family."""
 
+import importlib
+
 from interlingua.codegen.dialect import Lowerings
 
 lowers = Lowerings()
+
+for _family in ("elementwise", "linear", "reduction", "shape"):
+    importlib.import_module(f"{__name__}.{_family}")

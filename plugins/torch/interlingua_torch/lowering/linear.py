@@ -1,0 +1,70 @@
+"""Dense layers of inputs with any number of axes."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+
+import onnx_ir as ir
+
+from interlingua.cards import Facts
+from interlingua.codegen import expressions
+from interlingua.codegen.lowering import Context
+from interlingua.codegen.program import Layer, Statement
+from interlingua.codegen.weights import Weight
+from interlingua.ir.facts import is_constant, known, shape_of
+from interlingua_torch.lowering import lowers
+from interlingua_torch.lowering.common import by_cards
+
+LINEAR = "torch.nn.Linear"
+
+
+@lowers("MatMul")
+def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`nn.Linear` without a bias, where the second factor is a trained matrix."""
+    left, right = node.inputs
+    assert left is not None and right is not None
+    sizes = known(shape_of(right))
+    if is_constant(left) or not is_constant(right) or sizes is None or len(sizes) != 2 or not context.trained(right):
+        return by_cards(context, node, facts)
+    weight = Weight(right).then(("transpose", (1, 0)))
+    layer = context.layer(node, LINEAR, sizes, {"bias": False}, {"weight": weight})
+    return expressions.call(layer, [context.ref(left)])
+
+
+@lowers("Add")
+def add(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """The sum; a trained vector added to what `nn.Linear` just gave becomes that layer's bias."""
+    for value, bias in (tuple(node.inputs), tuple(reversed(node.inputs))):
+        assert value is not None and bias is not None
+        found = _linear_without_bias(context, value)
+        if found is None or not is_constant(bias) or not context.trained(bias):
+            continue
+        layer, statement = found
+        assert isinstance(layer.call, ast.Call)
+        if known(shape_of(bias)) != [layer.weights["weight"].shape[0]]:
+            continue
+        call = ast.Call(layer.call.func, layer.call.args, [])
+        whole = dataclasses.replace(layer, call=call, weights={**layer.weights, "bias": Weight(bias)})
+        context.program.layers[context.program.layers.index(layer)] = whole
+        context.program.statements.remove(statement)
+        context.note_mapping(node, LINEAR)
+        return statement.value
+    return by_cards(context, node, facts)
+
+
+def _linear_without_bias(context: Context, value: ir.Value) -> tuple[Layer, Statement] | None:
+    """The layer without a bias whose only call is the last statement, where nothing but the sum reads its result."""
+    producer = value.producer()
+    statements, layers = context.program.statements, context.program.layers
+    if producer is None or producer.op_type != "MatMul" or not statements or not layers:
+        return None
+    if len(value.uses()) != 1 or value.is_graph_output():
+        return None
+    last, layer = statements[-1], layers[-1]
+    called = f"self.{layer.attribute}("
+    if not ast.unparse(last.value).startswith(called):
+        return None
+    again = any(called in ast.unparse(each.value) for each in statements[:-1])
+    bare = layer.weights.keys() == {"weight"} and ast.unparse(context.ref(value)) == last.targets[0]
+    return (layer, last) if bare and not again else None
