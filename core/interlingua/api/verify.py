@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from interlingua.api.calls import Call, by_default, call
 from interlingua.api.evidence import Evidence, Outcome
 from interlingua.api.sources import readable
 from interlingua.cards import Card, Kind, by_record, cards, choose
-from interlingua.environments import interpreter_for
+from interlingua.environments import interpreter_for, script_path
 from interlingua.errors import InterlinguaError, RuntimeMissing, Unsupported, UnsupportedModel, UsageError
 from interlingua.plugin import Framework, Runtime
 from interlingua.proof.compare import compare
@@ -119,6 +120,8 @@ def _case(case: Case, framework: Framework, runtime: Runtime, version: str) -> I
         for outcome in _written(case, framework):
             through.add(outcome.api)
             yield outcome
+    if not _probes(runtime):
+        return
     by_function = case.record in remarks.of_framework(framework.name)
     seen = set()
     for card in by_record(framework.name).get(case.record, ()):
@@ -130,6 +133,12 @@ def _case(case: Case, framework: Framework, runtime: Runtime, version: str) -> I
         outcomes = list(_through(card, case, runtime))
         seen.update([key] if outcomes else [])
         yield from outcomes
+
+
+@functools.cache
+def _probes(runtime: Runtime) -> bool:
+    """Whether single calls can be made there; Caffe's layers, for one, only run inside a network."""
+    return "\ndef probe(" in script_path(runtime).read_text(encoding="utf-8")
 
 
 def _written(case: Case, framework: Framework) -> list[Outcome]:
@@ -215,7 +224,10 @@ def _through(card: Card, case: Case, runtime: Runtime) -> Iterator[Outcome]:
     except Unsupported:
         return
     api = card.spelled(case.rank)
-    stated = case.unproved.get(api, case.unproved.get(runtime.name, ""))
+    stated = case.unproved.get(f"{runtime.name} called", "")
+    if stated.startswith("never"):
+        yield _failed(case, api, "card", "", stated)
+        return
     try:
         result = execute.probed(card, probe, runtime.name)
     except RuntimeMissing:

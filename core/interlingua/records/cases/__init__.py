@@ -2,8 +2,8 @@
 
 A case holds inputs by shape and kind and the canonical parameters that are not at their default; the result is
 given by the record's numpy formula (`interlingua.api.formulas`). `CANNOT` beside the cases names the frameworks whose
-cards refuse one; that refusal is asserted like a result. `UNPROVED` says, by framework, runtime or API, why a cell that
-could run is not proved: "notimpl: …" (ours), "notyet: …" (upstream) or "never: …". A default call says only what must be said, so that each framework's own
+cards refuse one; that refusal is asserted like a result. `UNPROVED` says, by framework (as written by its
+backend) or by runtime ("fluid called": by a single call), why a cell that could run is not proved: "notimpl: …" (ours), "notyet: …" (upstream) or "never: …". A default call says only what must be said, so that each framework's own
 defaults decide: `groups` are the frameworks that then agree, and members of different groups must differ.
 Nothing here imports numpy, the IR or a framework.
 """

@@ -39,5 +39,5 @@ CASES = (
     case("Clip", "rows", input=_ROWS, min=-0.5, max=0.75),
     case("LeakyRelu", "default slope", X=_IMAGE, groups=["torch paddle onnx", "keras", "tensorflow", "fluid", "caffe"]),
     case("Elu", "by default", X=_IMAGE, groups=["torch paddle onnx keras tensorflow fluid caffe"]),
-    case("Softmax", "default axis", input=_IMAGE, groups=["onnx keras tensorflow paddle fluid", "caffe"]),
+    case("Softmax", "default axis", input=_IMAGE, groups=["onnx keras tensorflow paddle fluid", "caffe torch"]),
 )

@@ -19,6 +19,6 @@ CASES = (
         logits=_LOGITS,
         labels=_CLASSES,
         soft_labels=False,
-        groups=["torch paddle onnx caffe", "fluid tensorflow"],
+        groups=["torch paddle onnx caffe", "fluid tensorflow keras"],
     ),
 )

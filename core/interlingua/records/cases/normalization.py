@@ -43,5 +43,5 @@ CASES = (
         input_var=Array((3,), "tiny"),
         groups=["torch paddle onnx fluid caffe", "keras"],
     ),
-    case("LRN", "default factors", X=Array((2, 8, 4, 3), "wide"), size=5, groups=["torch paddle onnx", "caffe", "fluid", "tensorflow"]),
+    case("LRN", "default factors", X=Array((2, 8, 4, 3), "wide"), size=5, groups=["torch paddle onnx keras", "caffe", "fluid", "tensorflow"]),
 )

@@ -67,6 +67,6 @@ CASES = (
         kernel_shape=[3, 3],
         strides=[2, 2],
         pads=[1, 1, 1, 1],
-        groups=["torch caffe", "paddle onnx fluid"],
+        groups=["torch caffe", "paddle onnx fluid keras tensorflow"],
     ),
 )

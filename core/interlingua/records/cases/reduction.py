@@ -15,5 +15,5 @@ CASES = (
     case("ReduceMean", "everything", data=_IMAGE),
     case("ReduceMean", "everything, to a number", data=(3, 7), keepdims=0),
     case("ReduceMean", "no axes, nothing", data=(3, 7), noop_with_empty_axes=1),
-    case("ReduceMean", "default axes left out", data=(3, 7), groups=["onnx", "torch keras tensorflow paddle fluid"]),
+    case("ReduceMean", "default axes left out", data=(3, 7), groups=["onnx", "torch keras tensorflow paddle fluid caffe"]),
 )

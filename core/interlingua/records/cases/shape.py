@@ -48,6 +48,6 @@ CASES = (
     case("Pad", "wrapped", data=_IMAGE, pads=[0, 0, 1, 2, 0, 0, 2, 1], mode="wrap"),
     case("Pad", "cut off", data=_IMAGE, pads=[0, 0, -1, 1, 0, 0, 0, -1]),
     case("Concat", "default axis", inputs=((2, 3, 4), (2, 3, 4)), groups=["torch paddle fluid", "keras", "caffe"]),
-    case("Squeeze", "by default", data=(2, 1, 4, 1), groups=["torch keras tensorflow paddle onnx fluid"]),
-    case("Transpose", "by default", data=(2, 3, 4), groups=["onnx tensorflow keras"]),
+    case("Squeeze", "by default", data=(2, 1, 4, 1), groups=["torch keras tensorflow paddle onnx"]),
+    case("Transpose", "by default", data=(2, 3, 4), groups=["onnx tensorflow"]),
 )

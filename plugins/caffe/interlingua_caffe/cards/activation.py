@@ -33,7 +33,7 @@ CARDS = (
         {"input": "bottom[0]"},
         axis=axis("softmax_param.axis", 1),
         ignored=("softmax_param.engine",),
-        traits={"axis default": "1, the channels"},
+        traits={"axis default": "1"},
     ),
     layer(
         "Clip",

@@ -24,7 +24,7 @@ CARDS = (
             "class axis": "1",
             "labels": "class numbers",
             "returns": "scalar mean",
-            "mean denominator": "labels that count",
+            "mean denominator": "samples that count",
         },
     ),
 )

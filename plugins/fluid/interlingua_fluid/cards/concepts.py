@@ -42,7 +42,7 @@ CARDS = (
         shape=parameter("shape", REQUIRED, _OPEN, positional=True),
         dtype=same("dtype", "float32"),
         ignored=("lod_level",),
-        traits={"unknown axis": "None or −1, anywhere", "checked": "what is fed must have this shape and type"},
+        traits={"unknown axis": "None or −1", "checked": "what is fed must have this shape and type"},
     ),
     card(
         "placeholder",
@@ -68,9 +68,9 @@ CARDS = (
         implied={"reduction": "none"},
         ignored=("numeric_stable_mode", "return_softmax"),
         traits={
-            "class axis": "the last one",
-            "labels": "class numbers [N, 1] of int64, or probabilities with soft_label=True",
-            "returns": "the loss of each sample, [N, 1]; with return_softmax the softmax too",
+            "class axis": "the last",
+            "labels": "class numbers, or probabilities where soft_label says so",
+            "returns": "one loss a sample, the class axis kept with size 1",
         },
     ),
 )

@@ -39,7 +39,7 @@ def _loss(api: str, kind: Kind) -> Card:
         fixed={"use_softmax": Fixed(True, True), "weight": Fixed(None, None), "label_smoothing": Fixed(0.0, 0.0)},
         ignored=("name",),
         traits={
-            "class axis": "-1",
+            "class axis": "the last",
             "labels": "class numbers, or probabilities where soft_label says so",
             "returns": "scalar mean",
             "mean denominator": "samples that count",
@@ -60,7 +60,7 @@ CARDS = (
         dtype=same("dtype", "float32"),
         name=same("name", None),
         ignored=("stop_gradient",),
-        traits={"unknown axis": "None, or -1"},
+        traits={"unknown axis": "None or −1"},
         remark="Describes an input of paddle.jit.save and paddle.jit.to_static.",
     ),
     card(
@@ -70,7 +70,7 @@ CARDS = (
         shape=same("shape"),
         dtype=parameter("dtype", None, _DTYPE),
         ignored=("lod_level",),
-        traits={"unknown axis": "None, or -1"},
+        traits={"unknown axis": "None or −1"},
         remark="Only in static mode (paddle.enable_static()).",
     ),
     _loss("paddle.nn.functional.cross_entropy", Kind.FUNCTION),
@@ -89,7 +89,7 @@ CARDS = (
         fixed={"return_softmax": Fixed(False, False)},
         ignored=("numeric_stable_mode",),
         traits={
-            "class axis": "-1",
+            "class axis": "the last",
             "labels": "class numbers, or probabilities where soft_label says so",
             "returns": "one loss a sample, the class axis kept with size 1",
         },

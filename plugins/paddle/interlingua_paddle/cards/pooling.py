@@ -7,7 +7,7 @@ from interlingua.cards import REQUIRED, Card, Fixed, Kind, card
 from interlingua_paddle.adapters import ceil_mode, exclusive, pairs
 from interlingua_paddle.cards.convolution import FORMATS
 
-_TRAITS = {"stride default": "the kernel's size", "pad": "each end by itself"}
+_TRAITS = {"stride default": "the window's size", "pad": "each end by itself"}
 _LIMITS = ("dilation", "ceil_mode where the last window lies in the padding")
 
 

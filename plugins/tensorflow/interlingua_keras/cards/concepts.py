@@ -20,14 +20,14 @@ def _entropy(api: str, soft: bool, **more: Any) -> Card:
         implied={"soft_labels": soft, **more.pop("implied", {})},
         axis=same("axis", -1),
         ignored=("name", "dtype"),
-        traits={"labels": "probabilities" if soft else "class numbers", "class axis": "last", **more.pop("traits")},
+        traits={"labels": "probabilities" if soft else "class numbers", "class axis": "the last", **more.pop("traits")},
         **parameters,
         **more,
     )
 
 
 def _function(api: str, soft: bool) -> Card:
-    return _entropy(api, soft, implied={"reduction": "none"}, traits={"returns": "loss per sample"})
+    return _entropy(api, soft, implied={"reduction": "none"}, traits={"returns": "one loss a sample"})
 
 
 def _class(api: str, soft: bool) -> Card:

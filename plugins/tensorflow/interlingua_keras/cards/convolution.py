@@ -12,7 +12,7 @@ CROPPING = "keras.layers.Cropping{n}D"
 """Cuts off what a transposed convolution with pads of its own has too much."""
 
 _LIMITS = ("'valid' or 'same' padding only", "strides or dilations above 1, not both")
-_TRAITS = {"bias": "on by default", "pad": "'same' pads more at the end", "activation": "may be fused by name"}
+_TRAITS = {"bias": "on by default", "pad": "a word", "activation": "may be fused by name"}
 
 
 def _one_of_both(facts: Facts) -> bool:

@@ -37,7 +37,7 @@ CARDS = (
         fixed={"is_training": Fixed(False, True), "data_format": Fixed("NHWC", "NHWC")},
         aliases=("tf.compat.v1.nn.fused_batch_norm",),
         ignored=("name", "exponential_avg_factor"),
-        traits={"returns": "output, mean, variance", "training default": "by the batch's own statistics"},
+        traits={"returns": "output, mean, variance", "training default": "the batch's own statistics until told otherwise"},
     ),
     card(
         "LRN",

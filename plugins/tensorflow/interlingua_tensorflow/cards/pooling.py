@@ -8,7 +8,7 @@ from interlingua.cards import Card, Fixed, Slot, card
 from interlingua_tensorflow.adapters import ones_unsaid, padding
 from interlingua_tensorflow.cards.convolution import FORMATS
 
-_TRAITS = {"stride default": "none: to be said"}
+_TRAITS = {"stride default": "to be said"}
 _MEAN = {"mean denominator": "the window without its padding"}
 
 

@@ -67,7 +67,7 @@ CARDS = (
         inputs={"input": "input"},
         axis=parameter("dim", None, _DIM),
         ignored=("_stacklevel", "dtype"),
-        traits={"axis default": "none: to be said"},
+        traits={"axis default": "to be said"},
     ),
     card(
         "Softmax",
@@ -85,7 +85,7 @@ CARDS = (
         write=False,
         inputs={"input": "input"},
         axis=parameter("dim", None, _DIM),
-        traits={"axis default": "none: to be said"},
+        traits={"axis default": "to be said"},
     ),
     card(
         "Clip",

@@ -6,7 +6,7 @@ from interlingua.adapters import flag, per_axis, stride_or_kernel
 from interlingua.cards import REQUIRED, Card, Fixed, Kind, card
 from interlingua_torch.adapters import counted_padding, half_window
 
-_TRAITS = {"stride default": "the kernel's size", "pad": "symmetric, at most half the kernel"}
+_TRAITS = {"stride default": "the window's size", "pad": "symmetric"}
 _LIMITS = ("the same padding at both ends of an axis", "padding of at most half the window")
 
 
