@@ -227,7 +227,7 @@ def test_what_keras_cannot_say_is_told_at_once(tmp_path: Path) -> None:
         helper.make_graph(
             [
                 helper.make_node("ConvTranspose", ["image", "w"], ["a"], "grouped", group=2),
-                helper.make_node("AveragePool", ["a"], ["y"], "even", kernel_shape=[2, 2], pads=[1, 1, 0, 0]),
+                helper.make_node("AveragePool", ["a"], ["y"], "even", kernel_shape=[2, 2], dilations=[2, 2]),
             ],
             "net",
             [helper.make_tensor_value_info("image", 1, ["n", 4, 9, 8])],
