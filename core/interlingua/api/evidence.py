@@ -31,8 +31,8 @@ class Outcome:
 
     record: str
     case: str
-    api: str
     result: str
+    api: str = ""
     route: str = ""
     said: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     difference: float | None = None

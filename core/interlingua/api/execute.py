@@ -131,6 +131,8 @@ def turned(card: Card, made: Call, name: str, slot: Slot, array: np.ndarray[Any,
         return array
     if slot.axes == "C":
         return array.reshape(-1)
+    if slot.axes == f"{canonical} 1":
+        return array[..., None] if array.dtype.kind in "iu" else array
     try:
         if canonical == "N C *":
             return np.ascontiguousarray(array.transpose(permutation(canonical, slot.axes, array.ndim - 2)))
@@ -161,6 +163,8 @@ def back(card: Card, result: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """An API's output in ONNX's axis order."""
     described = record(card.record)
     output = described.outputs[0]
+    if card.outputs.get(output.name) == f"{output.axes} 1" and result.shape[-1:] == (1,):
+        return result[..., 0]
     if output.axes != "N C *" or result.ndim < 3:
         return result
     data = next(i.name for i in described.inputs if i.axes == "N C *")

@@ -111,7 +111,7 @@ def _axes(cell: Cell | None, rank: int, what: str) -> str:
     if cell is None:
         return NONE
     prefix = "k" if what == "weight" else ""
-    return " ".join(" ".join(prefix + axis for axis in _SPATIAL.get(rank, ("*",))) if axis == "*" else axis for axis in cell.name.split())
+    return " ".join(" ".join(prefix + axis for axis in _SPATIAL.get(rank, ())) if axis == "*" else axis for axis in cell.name.split()).replace("  ", " ")
 
 
 def _foot(table: Difference) -> list[Block]:

@@ -167,10 +167,10 @@ def _run_written(case: Case, framework: Framework, made: Call, card: Card | None
     if not difference.within:
         return _failed(case, api, "written", difference.reason or f"relative difference {difference.relative:.2g}", stated)
     if stated:
-        return Outcome(case.record, case.name, api, "failed", "written", reason=f"it is proved, though the case states: {stated}")
+        return Outcome(case.record, case.name, "failed", api, "written", reason=f"it is proved, though the case states: {stated}")
     said = card.lower(made.facts) if card is not None and direct else {}
     route = "written" if direct else "decomposed"
-    return Outcome(case.record, case.name, api if direct else "+".join(dict.fromkeys(ran.apis)), evidence.PROVED, route, said, _rounded(difference.relative))
+    return Outcome(case.record, case.name, evidence.PROVED, api if direct else "+".join(dict.fromkeys(ran.apis)), route, said, _rounded(difference.relative))
 
 
 def _as_written(case: Case, framework: Framework) -> tuple[Call, Card | None]:
@@ -206,14 +206,14 @@ def _rounded(number: float) -> float:
 
 def _refused(case: Case, name: str, reason: str) -> Outcome:
     expected = name in case.cannot
-    return Outcome(case.record, case.name, "", "refused" if expected else "failed", "written", reason=" ".join(reason.split())[:200])
+    return Outcome(case.record, case.name, "refused" if expected else "failed", "", "written", reason=" ".join(reason.split())[:200])
 
 
 def _failed(case: Case, api: str, route: str, reason: str, stated: str) -> Outcome:
     word, _, why = stated.partition(": ")
     if word in ("notimpl", "notyet", "never"):
-        return Outcome(case.record, case.name, api, word, route, reason=why)
-    return Outcome(case.record, case.name, api, "failed", route, reason=" ".join(reason.split())[:300])
+        return Outcome(case.record, case.name, word, api, route, reason=why)
+    return Outcome(case.record, case.name, "failed", api, route, reason=" ".join(reason.split())[:300])
 
 
 def _through(card: Card, case: Case, runtime: Runtime) -> Iterator[Outcome]:
@@ -239,4 +239,4 @@ def _through(card: Card, case: Case, runtime: Runtime) -> Iterator[Outcome]:
     if not difference.within:
         yield _failed(case, api, "card", difference.reason or f"relative difference {difference.relative:.2g}", stated)
         return
-    yield Outcome(case.record, case.name, api, evidence.PROVED, "card", probe.said, _rounded(difference.relative))
+    yield Outcome(case.record, case.name, evidence.PROVED, api, "card", probe.said, _rounded(difference.relative))

@@ -19,14 +19,14 @@ RECORDS = (
     record_of(
         "softmax_cross_entropy",
         "cross entropy of a softmax of logits with labels",
-        [Input("logits", "N C *"), Input("labels")],
+        [Input("logits", "N C *"), Input("labels", "N *")],
         [
             attribute("axis", 1, "the axis of the classes"),
             attribute("soft_labels", False, "labels are probabilities, not class numbers"),
             attribute("reduction", "mean", "none, sum or mean over the samples"),
             attribute("ignore_index", None, "the class number that does not count"),
         ],
-        outputs=[Input("loss")],
+        outputs=[Input("loss", "N *")],
         synonyms=["cross entropy", "softmax loss", "SoftmaxWithLoss"],
         concept=True,
     ),

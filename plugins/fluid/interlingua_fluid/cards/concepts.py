@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlingua.adapters import parameter, same
-from interlingua.cards import REQUIRED, Adapter, Facts, Fixed, card
+from interlingua.cards import REQUIRED, Adapter, Facts, Fixed, Slot, card
 from interlingua.errors import Unsupported
 
 
@@ -61,7 +61,8 @@ CARDS = (
     card(
         "softmax_cross_entropy",
         "paddle.fluid.layers.softmax_with_cross_entropy",
-        inputs={"logits": "logits", "labels": "label"},
+        inputs={"logits": "logits", "labels": Slot("label", "N * 1")},
+        outputs={"loss": "N * 1"},
         soft_labels=parameter("soft_label", False, _BOOL),
         ignore_index=parameter("ignore_index", -100, _IGNORE),
         axis=same("axis", -1),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlingua.adapters import choice, parameter, same
-from interlingua.cards import Adapter, Card, Facts, Fixed, Kind, card
+from interlingua.cards import Adapter, Card, Facts, Fixed, Kind, Slot, card
 
 
 def _to_ignore(value: Any, facts: Facts) -> Any:
@@ -81,7 +81,8 @@ CARDS = (
         write=False,
         when=_never,
         limits=("class numbers and losses without a class axis of size 1",),
-        inputs={"logits": "logits", "labels": "label"},
+        inputs={"logits": "logits", "labels": Slot("label", "N * 1")},
+        outputs={"loss": "N * 1"},
         implied={"reduction": "none"},
         soft_labels=same("soft_label", False),
         ignore_index=_IGNORE,
