@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import pytest
-from interlingua_caffe.frontend.read import read
-from interlingua_caffe.frontend.recognise import recognise
-from interlingua_caffe.proto import message
 
 from interlingua import passes, pipeline, plugin
 from interlingua.artifact import ReadOptions, Source, WriteOptions
@@ -19,6 +16,9 @@ from interlingua.codegen.package import Package
 from interlingua.ir.build import Builder
 from interlingua.notes import Notes
 from interlingua.proof import execute
+from interlingua_caffe.frontend.read import read
+from interlingua_caffe.frontend.recognise import recognise
+from interlingua_caffe.proto import message
 
 Array = np.ndarray[Any, Any]
 

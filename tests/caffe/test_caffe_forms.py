@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from interlingua.errors import InvalidSource, UsageError
+from interlingua.proof import execute
 from interlingua_caffe.frontend import phase
 from interlingua_caffe.frontend.net import parsed
 from interlingua_caffe.proto import message
 from interlingua_caffe.proto.text import parse, render
 from interlingua_caffe.proto.wire import blob_head, prefix
-
-from interlingua.errors import InvalidSource, UsageError
-from interlingua.proof import execute
 
 TODAY = """name: "net"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } } }
@@ -30,7 +30,8 @@ layer { name: "ip" type: "InnerProduct" bottom: "pool" top: "ip" inner_product_p
 layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
 """
 V1 = """name: "net" input: "data" input_dim: 2 input_dim: 3 input_dim: 8 input_dim: 8
-layers { name: "conv" type: CONVOLUTION bottom: "data" top: "conv" blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0
+layers { name: "conv" type: CONVOLUTION bottom: "data" top: "conv"
+  blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0
   convolution_param { num_output: 4 kernel_size: 3 pad: 1 stride: 2 } }
 layers { name: "relu" type: RELU bottom: "conv" top: "conv" }
 layers { name: "pool" type: POOLING bottom: "conv" top: "pool" pooling_param { pool: AVE kernel_size: 2 stride: 2 } }
@@ -39,7 +40,8 @@ layers { name: "prob" type: SOFTMAX bottom: "ip" top: "prob" }
 """
 V0 = """name: "net" input: "data" input_dim: 2 input_dim: 3 input_dim: 8 input_dim: 8
 layers { layer { name: "pad" type: "padding" pad: 1 } bottom: "data" top: "padded" }
-layers { layer { name: "conv" type: "conv" num_output: 4 kernelsize: 3 stride: 2 blobs_lr: 1. } bottom: "padded" top: "conv" }
+layers { bottom: "padded" top: "conv"
+  layer { name: "conv" type: "conv" num_output: 4 kernelsize: 3 stride: 2 blobs_lr: 1. } }
 layers { layer { name: "relu" type: "relu" } bottom: "conv" top: "conv" }
 layers { layer { name: "pool" type: "pool" pool: AVE kernelsize: 2 stride: 2 } bottom: "conv" top: "pool" }
 layers { layer { name: "ip" type: "innerproduct" num_output: 5 } bottom: "pool" top: "ip" }
@@ -109,7 +111,15 @@ def test_numbers_written_one_by_one_are_read(nets: Any, blobs: Any) -> None:
     weight.data.extend(blobs["conv"][0].ravel().tolist())
     packed = weight.SerializeToString()
     size = len(packed)
-    inside = b"\x0a\x04conv" + b"\x3a" + bytes([size & 0x7F | 0x80, size >> 7]) + packed + b"\x3a" + bytes([len(unpacked)]) + unpacked
+    inside = (
+        b"\x0a\x04conv"
+        + b"\x3a"
+        + bytes([size & 0x7F | 0x80, size >> 7])
+        + packed
+        + b"\x3a"
+        + bytes([len(unpacked)])
+        + unpacked
+    )
     rest = message("NetParameter")
     layer = rest.layer.add(name="ip")
     for array in blobs["ip"]:
@@ -117,7 +127,9 @@ def test_numbers_written_one_by_one_are_read(nets: Any, blobs: Any) -> None:
         blob.shape.dim.extend(array.shape)
         blob.data.extend(array.ravel().tolist())
     odd = nets.folder / "odd.caffemodel"
-    odd.write_bytes(b"\xa2\x06" + bytes([len(inside) & 0x7F | 0x80, len(inside) >> 7]) + inside + rest.SerializeToString())
+    odd.write_bytes(
+        b"\xa2\x06" + bytes([len(inside) & 0x7F | 0x80, len(inside) >> 7]) + inside + rest.SerializeToString()
+    )
     source = nets.read(path, weights=odd)
     assert np.array_equal(source.model.graph.initializers["conv/1"].const_value.numpy(), bias)
 
@@ -135,7 +147,9 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "
 
 def test_a_training_net_is_read_as_it_is_tested(nets: Any) -> None:
     path = nets.net(PHASES, ip=[nets.array(3, 8), nets.array(3)])
-    with pytest.raises(InvalidSource, match=r"shape of its input 'data'.*Received a Data layer.*--input-shape data=1,3,224,224"):
+    with pytest.raises(
+        InvalidSource, match=r"shape of its input 'data'.*Received a Data layer.*--input-shape data=1,3,224,224"
+    ):
         nets.read(path)
     source = nets.read(path, shapes={"data": (None, 2, 2, 2)})
     assert [node.op_type for node in source.model.graph] == ["Flatten", "Gemm"]
@@ -148,7 +162,8 @@ def test_a_training_net_is_read_as_it_is_tested(nets: Any) -> None:
 def test_stages_and_levels_select_layers() -> None:
     text = """state { stage: "deploy" level: 2 }
     layer { name: "a" include { stage: "deploy" not_stage: "x" } } layer { name: "b" include { stage: "other" } }
-    layer { name: "c" include { min_level: 3 } include { max_level: 2 } } layer { name: "d" exclude { min_level: 1 max_level: 3 } }
+    layer { name: "c" include { min_level: 3 } include { max_level: 2 } }
+    layer { name: "d" exclude { min_level: 1 max_level: 3 } }
     layer { name: "e" include { phase: TRAIN } }"""
     net, _ = parse(text, "")
     assert [layer.name for layer in phase.tested(net)] == ["a", "c"]
@@ -169,9 +184,9 @@ def test_mixed_forms_are_refused(nets: Any) -> None:
         ("layer { name: }", "line 1: expected a value, received '}'"),
         ('layer {\n  convolution_param { num_output: "many" } }', "Couldn't parse integer"),
         ("layer { convolution_param { num_output: -3 } }", "out of range"),
-        ('layer { pooling_param { pool: MEDIAN } }', 'no value named MEDIAN'),
+        ("layer { pooling_param { pool: MEDIAN } }", "no value named MEDIAN"),
         ("layer " + "{ a " * 80, "expected a field name"),
-        ("layer { name: \"a\xa7 } ", "line 1: unexpected character"),
+        ('layer { name: "a\xa7 } ', "line 1: unexpected character"),
     ],
 )
 def test_broken_text_names_its_line(nets: Any, text: str, said: str) -> None:
@@ -183,7 +198,8 @@ def test_broken_text_names_its_line(nets: Any, text: str, said: str) -> None:
 def test_rendered_text_reads_the_same_in_protobuf(nets: Any) -> None:
     text = """name: "q\\"u\\\\o\\n'te é"
     layer { name: "a" type: "LRN" lrn_param { alpha: 1e-05 beta: 0.75 k: 1e30 norm_region: WITHIN_CHANNEL } }
-    layer { name: "b" include { phase: TEST } param { lr_mult: 0.1 } param { } batch_norm_param { use_global_stats: true } }"""
+    layer { name: "b" include { phase: TEST } param { lr_mult: 0.1 } param { }
+      batch_norm_param { use_global_stats: true } }"""
     net, _ = parse(text, "")
     again, _ = parse(render(net), "")
     assert again == net
@@ -213,8 +229,14 @@ def test_a_shape_of_the_user_replaces_the_declared_one(nets: Any, blobs: Any) ->
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda blobs: blobs.pop("ip"), "Expected blob 0 of the InnerProduct layer in the weights file. Received none."),
-        (lambda blobs: blobs["ip"].pop(), "Expected blob 1 of the InnerProduct layer in the weights file. Received 1 of them."),
+        (
+            lambda blobs: blobs.pop("ip"),
+            "Expected blob 0 of the InnerProduct layer in the weights file. Received none.",
+        ),
+        (
+            lambda blobs: blobs["ip"].pop(),
+            "Expected blob 1 of the InnerProduct layer in the weights file. Received 1 of them.",
+        ),
         (lambda blobs: blobs.update(ip=[blobs["ip"][0].ravel(), blobs["ip"][1]]), "Expected a blob of 2 axes"),
         (lambda blobs: blobs.update(ip=[blobs["ip"][0][:, :9], blobs["ip"][1]]), "[5, 16]"),
         (lambda blobs: blobs.update(conv=[blobs["conv"][0][:, :2], blobs["conv"][1]]), "[4, 3, 3, 3]"),

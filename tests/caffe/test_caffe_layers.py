@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from interlingua_caffe import oracle
-from interlingua_caffe.proto.scan import flat, outline
 
 from interlingua.errors import InvalidSource, UnsupportedModel
 from interlingua.proof import execute
+from interlingua_caffe import oracle
+from interlingua_caffe.proto.scan import flat, outline
 
 Array = np.ndarray[Any, Any]
 
@@ -125,11 +125,15 @@ def test_a_reshape_that_does_not_fit_is_named(nets: Any) -> None:
 
 def test_scale_by_a_second_bottom(nets: Any) -> None:
     """Squeeze and excitation: a factor for each channel of each sample."""
-    text = INPUT.format("dim: 1 dim: 4 dim: 7 dim: 9") + """
-    layer { name: "squeeze" type: "Pooling" bottom: "x" top: "squeeze" pooling_param { pool: AVE global_pooling: true } }
+    text = (
+        INPUT.format("dim: 1 dim: 4 dim: 7 dim: 9")
+        + """
+    layer { name: "squeeze" type: "Pooling" bottom: "x" top: "squeeze"
+      pooling_param { pool: AVE global_pooling: true } }
     layer { name: "flat" type: "Flatten" bottom: "squeeze" top: "flat" }
     layer { name: "op" type: "Scale" bottom: "x" bottom: "flat" top: "op" scale_param { axis: 0 } }
     """
+    )
     nets.agree(nets.read(nets.net(text)), x4(nets))
 
 
@@ -166,10 +170,13 @@ def test_batch_norm_weighs_its_statistics(nets: Any, factor: float, scaled: bool
 
 
 def test_a_batch_norm_whose_result_is_taken_twice_keeps_its_scale_apart(nets: Any) -> None:
-    text = one("BatchNorm") + """
+    text = (
+        one("BatchNorm")
+        + """
     layer { name: "scale" type: "Scale" bottom: "op" top: "scaled" }
     layer { name: "sum" type: "Eltwise" bottom: "op" bottom: "scaled" top: "sum" }
     """
+    )
     statistics = [nets.array(4), nets.array(4, positive=True), np.ones(1, np.float32)]
     source = nets.read(nets.net(text, op=statistics, scale=[nets.array(4)]))
     assert [node.op_type for node in source.model.graph] == ["BatchNormalization", "Mul", "Add"]
@@ -180,7 +187,11 @@ def test_a_batch_norm_whose_result_is_taken_twice_keeps_its_scale_apart(nets: An
     ("kind", "fields", "shape"),
     [
         ("Convolution", "num_output: 6 kernel_size: 3 group: 2 bias_term: false", (6, 2, 3, 3)),
-        ("Convolution", "num_output: 6 kernel_h: 3 kernel_w: 1 stride_h: 2 stride_w: 1 pad_h: 1 pad_w: 0", (6, 4, 3, 1)),
+        (
+            "Convolution",
+            "num_output: 6 kernel_h: 3 kernel_w: 1 stride_h: 2 stride_w: 1 pad_h: 1 pad_w: 0",
+            (6, 4, 3, 1),
+        ),
         ("Convolution", "num_output: 6 kernel_size: 3 kernel_size: 2 pad: 1 pad: 0 stride: 1 stride: 2", (6, 4, 3, 2)),
         ("Convolution", "num_output: 6 kernel_size: 3 dilation: 2 pad: 2 axis: 1", (6, 4, 3, 3)),
         ("Deconvolution", "num_output: 6 kernel_size: 4 stride: 2 pad: 1", (4, 6, 4, 4)),
@@ -223,13 +234,16 @@ def test_concat_and_old_spelling(nets: Any) -> None:
 
 def test_split_and_shared_convolution(nets: Any) -> None:
     """Snapshots hold Split layers; a Convolution of two bottoms has two tops and one weight."""
-    text = INPUT.format("dim: 1 dim: 4 dim: 7 dim: 9") + """
+    text = (
+        INPUT.format("dim: 1 dim: 4 dim: 7 dim: 9")
+        + """
     layer { name: "split" type: "Split" bottom: "x" top: "x_0" top: "x_1" }
     layer { name: "s" type: "Sigmoid" bottom: "x_1" top: "x_1" }
     layer { name: "conv" type: "Convolution" bottom: "x_0" bottom: "x_1" top: "a" top: "b"
       convolution_param { num_output: 2 kernel_size: 3 } }
     layer { name: "op" type: "Eltwise" bottom: "a" bottom: "b" top: "op" }
     """
+    )
     source = nets.read(nets.net(text, conv=[nets.array(2, 4, 3, 3), nets.array(2)]))
     assert len(source.model.graph.initializers) == 2
     x = x4(nets)
@@ -261,7 +275,19 @@ def test_where_opencv_deviates_we_follow_caffe_and_say_so(nets: Any, kind: str, 
     assert told and all(note.place == "op" and "OpenCV does not honour" in note.text for note in told)
 
 
-REFUSED = ("Bias", "Clip", "Reduction", "LogSoftmax", "ArgMax", "Tile", "Embed", "LSTM", "Upsample", "Python", "Accuracy")
+REFUSED = (
+    "Bias",
+    "Clip",
+    "Reduction",
+    "LogSoftmax",
+    "ArgMax",
+    "Tile",
+    "Embed",
+    "LSTM",
+    "Upsample",
+    "Python",
+    "Accuracy",
+)
 
 
 def test_the_oracle_names_what_it_cannot_prove() -> None:

@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from interlingua.errors import InvalidSource
 from interlingua_caffe.frontend.inspect import inspect
 from interlingua_caffe.frontend.recognise import recognise
 from interlingua_caffe.proto import message
-
-from interlingua.errors import InvalidSource
 
 NET = """name: "small"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 2 dim: 4 dim: 4 } } }
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 3 kernel_size: 3 } }
 """
-TRAINED = NET.replace('type: "Input"', 'type: "Data"').replace("input_param { shape { dim: 1 dim: 2 dim: 4 dim: 4 } }", "")
+TRAINED = NET.replace('type: "Input"', 'type: "Data"').replace(
+    "input_param { shape { dim: 1 dim: 2 dim: 4 dim: 4 } }", ""
+)
 SOLVER = 'net: "train_val.prototxt"\nbase_lr: 0.01\nlr_policy: "step"\nmax_iter: 100\nsnapshot_prefix: "small"\n'
 
 
@@ -78,7 +80,7 @@ def test_an_open_choice_is_named(nets: Any) -> None:
 def test_a_solver_is_named(nets: Any) -> None:
     path = nets.folder / "solver.prototxt"
     path.write_text(SOLVER)
-    said = r"Expected a Caffe network\. Received a solver definition \(`solver\.prototxt`\); its `net:` line names the network\."
+    said = r"Received a solver definition \(`solver\.prototxt`\); its `net:` line names the network\."
     for named in (path, nets.folder):
         with pytest.raises(InvalidSource, match=said):
             recognise(named)
@@ -111,7 +113,9 @@ def test_weights_in_hdf5_are_named_with_the_way_out(nets: Any) -> None:
 def test_weights_alone_say_what_is_missing(nets: Any, blobs: Any) -> None:
     path = nets.save_weights(nets.folder / "small.caffemodel", blobs)
     for named in (path, nets.folder):
-        with pytest.raises(InvalidSource, match=r"its weights alone .*prototxt is missing.*--weights small\.caffemodel"):
+        with pytest.raises(
+            InvalidSource, match=r"its weights alone .*prototxt is missing.*--weights small\.caffemodel"
+        ):
             recognise(named)
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from interlingua_caffe.frontend.read import read
-from interlingua_caffe.frontend.recognise import recognise
 
 from interlingua import passes
 from interlingua.artifact import ReadOptions
 from interlingua.errors import UnsupportedModel
 from interlingua.notes import Notes
 from interlingua.proof import execute
+from interlingua_caffe.frontend.read import read
+from interlingua_caffe.frontend.recognise import recognise
 
 Shape = tuple[int | str | None, ...]
 
@@ -62,7 +62,7 @@ def data(op: str, *said: str, x: Shape = X, **values: Any) -> Case:
     return node(op, *said, x={"data": x}, **values)
 
 
-STATISTICS = {name: (4,) for name in ("scale", "B", "input_mean", "input_var")}
+STATISTICS = dict.fromkeys(("scale", "B", "input_mean", "input_var"), (4,))
 CASES = [
     conv("num_output: 6 kernel_size: 3", X, (6, 4, 3, 3)),
     conv("num_output: 6 bias_term: false kernel_size: 3", X, (6, 4, 3, 3), bias=False),
@@ -83,8 +83,22 @@ CASES = [
         (6, 4, 3, 2, 1),
         pads=[1] * 6,
     ),
-    conv("num_output: 6 bias_term: false kernel_size: 3 group: 2", X, (4, 3, 3, 3), op="ConvTranspose", bias=False, group=2),
-    conv("num_output: 6 pad: 1 kernel_size: 4 stride: 2", X, (4, 6, 4, 4), op="ConvTranspose", strides=[2, 2], pads=[1] * 4),
+    conv(
+        "num_output: 6 bias_term: false kernel_size: 3 group: 2",
+        X,
+        (4, 3, 3, 3),
+        op="ConvTranspose",
+        bias=False,
+        group=2,
+    ),
+    conv(
+        "num_output: 6 pad: 1 kernel_size: 4 stride: 2",
+        X,
+        (4, 6, 4, 4),
+        op="ConvTranspose",
+        strides=[2, 2],
+        pads=[1] * 4,
+    ),
     pool("kernel_size: 2 stride: 2", kernel_shape=[2, 2], strides=[2, 2]),
     pool("kernel_size: 3", kernel_shape=[3, 3]),
     pool(
@@ -106,8 +120,47 @@ CASES = [
         pads=[1] * 4,
         count_include_pad=1,
     ),
+    pool("kernel_size: 3 stride: 2", kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 1, 1]),
+    pool(
+        "kernel_size: 3 stride: 2 pad: 1",
+        op="AveragePool",
+        kernel_shape=[3, 3],
+        strides=[2, 2],
+        pads=[1] * 4,
+        ceil_mode=1,
+        count_include_pad=1,
+    ),
+    pool(
+        "kernel_size: 2 stride: 2",
+        op="AveragePool",
+        x=(None, 4, 7, 9),
+        kernel_shape=[2, 2],
+        strides=[2, 2],
+        pads=[0, 0, 1, 1],
+    ),
+    node(
+        "AveragePool",
+        '"Pooling" pooling_param { pool: AVE kernel_size: 3 pad: 1 }',
+        '"Scale" scale_param { axis: 2 num_axes: 2 }',
+        kernel_shape=[3, 3],
+        pads=[1] * 4,
+    ),
+    node(
+        "AveragePool",
+        '"Pooling" pooling_param { pool: AVE stride: 2 kernel_h: 3 kernel_w: 5 pad_h: 1 pad_w: 2 }',
+        '"Scale" scale_param { axis: 2 num_axes: 2 }',
+        x=(None, 4, 7, 9),
+        kernel_shape=[3, 5],
+        strides=[2, 2],
+        pads=[1, 2, 1, 2],
+    ),
     node("GlobalAveragePool", '"Pooling" pooling_param { pool: AVE global_pooling: true }'),
-    node("Gemm", '"InnerProduct" inner_product_param { num_output: 5 }', x={"A": (None, 6)}, weights={"B": (6, 5), "C": (5,)}),
+    node(
+        "Gemm",
+        '"InnerProduct" inner_product_param { num_output: 5 }',
+        x={"A": (None, 6)},
+        weights={"B": (6, 5), "C": (5,)},
+    ),
     node(
         "Gemm",
         '"InnerProduct" inner_product_param { num_output: 5 bias_term: false }',
@@ -130,6 +183,7 @@ CASES = [
     node("Mul", '"Eltwise" eltwise_param { operation: PROD }', x={"A": X, "B": X}),
     node("Mul", '"Power" power_param { scale: 3 }', x={"A": X}, numbers={"B": 3.0}),
     node("Mul", '"Scale"', x={"A": X}, weights={"B": (1, 4, 1, 1)}),
+    node("Mul", '"Scale" scale_param { axis: 3 }', x={"A": X}, weights={"B": (10,)}),
     node("Mul", '"Flatten"', '"Scale" scale_param { axis: 0 }', x={"A": X, "B": (None, 4, 1, 1)}),
     node("Div", '"Power" power_param { scale: 0.25 }', x={"A": X}, numbers={"B": 4.0}),
     node("Pow", '"Power" power_param { power: 3 }', numbers={"Y": 3.0}),
@@ -182,8 +236,16 @@ CASES = [
     data("Squeeze", '"Reshape" reshape_param { shape { dim: -1 dim: 4 dim: 3 } }', x=(None, 4, 1, 3), axes=[2]),
     data("Unsqueeze", '"Reshape" reshape_param { shape { dim: -1 dim: 1 dim: 6 } }', x=(None, 6), axes=[1]),
     data("ReduceMean", '"Pooling" pooling_param { pool: AVE global_pooling: true }', axes=[2, 3]),
-    data("ReduceMean", '"Pooling" pooling_param { pool: AVE global_pooling: true }', '"Flatten"', axes=[2, 3], keepdims=0),
-    data("ReduceMean", '"Reduction" reduction_param { operation: MEAN axis: 1 }', axes=[1, 2, 3], keepdims=0, unproved=True),
+    data(
+        "ReduceMean", '"Pooling" pooling_param { pool: AVE global_pooling: true }', '"Flatten"', axes=[2, 3], keepdims=0
+    ),
+    data(
+        "ReduceMean",
+        '"Reduction" reduction_param { operation: MEAN axis: 1 }',
+        axes=[1, 2, 3],
+        keepdims=0,
+        unproved=True,
+    ),
 ]
 
 
@@ -225,11 +287,12 @@ def _read_back(sketch: Any, arrays: Mapping[str, Any], reference: list[Any]) -> 
 
 
 REFUSED = [
-    (node("Conv", "differ at the two ends", weights={"W": (6, 4, 3, 3)}, pads=[0, 0, 1, 1])),
+    (node("Conv", "no multiple of the dilation", weights={"W": (6, 4, 3, 3)}, pads=[0, 0, 1, 1], dilations=[2, 2])),
+    (node("MaxPool", "differ at the two ends", kernel_shape=[3, 3], pads=[0, 0, 2, 2])),
+    (node("AveragePool", "differ at the two ends", kernel_shape=[3, 3], pads=[1, 1, 2, 2])),
     (node("MaxPool", "no form for 1 spatial axes", x=L, kernel_shape=[2])),
     (node("MaxPool", "no form for 3 spatial axes", x=V, kernel_shape=[2, 2, 2])),
     (node("MaxPool", "cannot say dilations", kernel_shape=[2, 2], dilations=[2, 2])),
-    (node("AveragePool", "cannot say count_include_pad", kernel_shape=[3, 3], pads=[1] * 4)),
     (node("Add", "does not broadcast", x={"A": X, "B": (1, 4, 1, 10)})),
     (node("Div", "no layer divides", x={"A": X, "B": X})),
     (node("MatMul", "no layer multiplies", x={"A": (None, 3, 6), "B": (None, 6, 4)})),
@@ -255,6 +318,14 @@ def test_what_caffe_cannot_say_is_refused_with_the_reason(case: Case, sketch: An
     reason = case.said[0] if "{" not in case.said[0] else case.said[0].partition("{ ")[2].partition(" }")[0]
     assert reason in refusal
     assert not list(sketch.folder.iterdir())
+
+
+def test_a_mean_without_padding_needs_the_size_of_the_image(sketch: Any) -> None:
+    x = sketch.input("x", (None, 4, "height", "width"))
+    y = sketch.record("AveragePool", {"X": [x]}, {"kernel_shape": [3, 3], "pads": [1] * 4}, layer="mean")
+    with pytest.raises(UnsupportedModel) as raised:
+        sketch.write(sketch.canonical(y))
+    assert "for an image whose size is not known" in raised.value.refusals[1]
 
 
 def test_all_refusals_come_at_once(sketch: Any) -> None:

@@ -67,7 +67,7 @@ def lower(model: ir.Model, notes: Notes, name: str) -> Network:
     Raises:
         UnsupportedModel: what Caffe cannot say, all at once.
     """
-    network = Network(name)
+    network = Network(name, notes)
     refusals = [reason for value in model.graph.inputs if (reason := _input(network, value, notes))]
     work = list(model.graph)
     while work:
@@ -120,7 +120,7 @@ def _weights(network: Network) -> dict[str, str]:
         f"{name}/{index}": str(blob.weight.origin)
         for name, blobs in network.learned.items()
         for index, blob in enumerate(blobs)
-        if isinstance(blob.weight, Weight)
+        if isinstance(blob.weight, Weight) and not blob.zeros
     }
 
 

@@ -62,6 +62,7 @@ class Deviation(NamedTuple):
 
 
 DEVIATIONS = (
+    Deviation("Deconvolution", "convolution_param.dilation", ("1",), "it computes without dilation"),
     Deviation("LRN", "lrn_param.k", ("1", "1.0"), "it computes with k = 1"),
     Deviation("Log", "log_param.base", ("-1", "-1.0"), "it computes the natural logarithm"),
     Deviation("Log", "log_param.scale", ("1", "1.0"), "it ignores the scale"),

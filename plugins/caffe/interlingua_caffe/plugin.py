@@ -6,7 +6,7 @@ RUNTIME = Runtime(
     name="caffe",
     title="Caffe in OpenCV",
     script="interlingua_caffe/runtime.py",
-    python=">=3.9",
+    python=">=3.10",
     requirements=("opencv-python-headless==4.14.0.94", "numpy>=1.26"),
     imports=("cv2",),
 )

@@ -1,4 +1,4 @@
-"""Runs Caffe networks in OpenCV, in a worker: loaded by file, and loads two of our files, plain Python, by their path."""
+"""Runs Caffe networks in OpenCV, in a worker: loaded by file, and loads two files of plain Python by their path."""
 
 import importlib.util
 import os
@@ -103,13 +103,13 @@ class _Network:
     def feed(self, arrays):
         """Gives inputs by blob name, else in order."""
         by_name = all(name in self.inputs for name in arrays)
-        for name, array in zip(arrays if by_name else self.inputs, arrays.values()):
+        for name, array in zip(arrays if by_name else self.inputs, arrays.values(), strict=False):
             self.net.setInput(np.ascontiguousarray(array, dtype=np.float32), name)
 
     def compute(self, pins):
         """The arrays of (layer, index of its top) pairs."""
         layers = list(dict.fromkeys(layer for layer, _ in pins))
-        groups = dict(zip(layers, self.net.forwardAndRetrieve(layers)))
+        groups = dict(zip(layers, self.net.forwardAndRetrieve(layers), strict=True))
         return [np.array(groups[layer][index]) for layer, index in pins]
 
 
@@ -130,7 +130,7 @@ def run(arrays, path, format, inputs=None, outputs=None, text=None, weights=None
     if missing:
         known = ", ".join(network.blobs)
         raise ValueError("Expected blobs of the network (%s). Received %s." % (known, ", ".join(missing)))
-    return {}, dict(zip(names, network.compute([network.blobs[name] for name in names])))
+    return {}, dict(zip(names, network.compute([network.blobs[name] for name in names]), strict=True))
 
 
 def trace(arrays, path, format, names=None, text=None, weights=None):
@@ -139,7 +139,7 @@ def trace(arrays, path, format, names=None, text=None, weights=None):
     network.feed(arrays)
     wanted = [row for row in network.layers if row[1] != "Input" and (not names or row[0] in names)]
     arrays = network.compute([(network.pin(name, layer), 0) for name, _, layer in wanted])
-    return {}, dict(zip([name for name, _, _ in wanted], arrays))
+    return {}, dict(zip([name for name, _, _ in wanted], arrays, strict=True))
 
 
 def materialise(arrays, folder, native, inputs):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlingua.cards import Card, Fixed, Slot
-from interlingua_caffe.cards.forms import AB, X, each_channel, layer, number, same_shapes
+from interlingua_caffe.cards.forms import AB, X, layer, number, one_axis, same_shapes, told_axis
 
 _OPERATION = "eltwise_param.operation"
 _COEFFICIENTS = "eltwise_param.coeff"
@@ -52,10 +52,11 @@ CARDS = (
         "Add",
         "Bias",
         {"A": "bottom[0]"},
-        when=each_channel("A", "B"),
+        when=one_axis("A", "B"),
         weights={"B": Slot("blobs[0]", "C")},
-        fixed={"bias_param.axis": Fixed(1, 1), "bias_param.num_axes": Fixed(1, 1)},
-        ignored=("bias_param.filler",),
+        fixed={"bias_param.num_axes": Fixed(1, 1)},
+        lower_=told_axis("bias_param.axis", "A", "B"),
+        ignored=("bias_param.axis", "bias_param.filler"),
     ),
     _eltwise("Sub", "SUM", [1.0, -1.0]),
     _eltwise("Mul", "PROD"),
@@ -64,18 +65,21 @@ CARDS = (
         "Mul",
         "Scale",
         {"A": "bottom[0]"},
-        when=each_channel("A", "B"),
+        when=one_axis("A", "B"),
         weights={"B": Slot("blobs[0]", "C")},
         fixed={
-            "scale_param.axis": Fixed(1, 1),
             "scale_param.num_axes": Fixed(1, 1),
             "scale_param.bias_term": Fixed(False, False),
         },
-        ignored=("scale_param.filler", "scale_param.bias_filler"),
+        lower_=told_axis("scale_param.axis", "A", "B"),
+        ignored=("scale_param.axis", "scale_param.filler", "scale_param.bias_filler"),
         traits={"bias": "off by default"},
     ),
     layer(
-        "Sqrt", "Power", X, fixed={**{n: Fixed(v, v) for n, v in _NEUTRAL.items()}, "power_param.power": Fixed(0.5, 1.0)}
+        "Sqrt",
+        "Power",
+        X,
+        fixed={**{n: Fixed(v, v) for n, v in _NEUTRAL.items()}, "power_param.power": Fixed(0.5, 1.0)},
     ),
     _power("Pow", "power", "X", "Y"),
     _exponential("Exp", "Exp", "exp_param"),

@@ -47,17 +47,29 @@ def number(name: str) -> Any:
     return when
 
 
-def each_channel(data: str, name: str) -> Any:
-    """Selects a card where this input is a constant with a number for each channel of the data."""
+def axis_met(facts: Facts, data: str, name: str) -> int | None:
+    """The one axis of the data that a constant has numbers for; None where it is none or several."""
+    shape, other = facts.shapes.get(data), facts.shapes.get(name)
+    if name not in facts.constants or not shape or other is None or len(other) > len(shape):
+        return None
+    padded = (*(1 for _ in range(len(shape) - len(other))), *other)
+    met = [position for position, size in enumerate(padded) if size != 1]
+    return met[0] if len(met) == 1 and padded[met[0]] == shape[met[0]] else None
 
-    def when(facts: Facts) -> bool:
-        shape, other = facts.shapes.get(data), facts.shapes.get(name)
-        if name not in facts.constants or not shape or len(shape) < 2 or other is None:
-            return False
-        padded = (*(1 for _ in range(len(shape) - len(other))), *other)
-        return len(other) <= len(shape) and padded == (1, shape[1], *(1 for _ in shape[2:]))
 
-    return when
+def one_axis(data: str, name: str) -> Any:
+    """Selects a card where this input is a constant with numbers along one axis of the data."""
+    return lambda facts: axis_met(facts, data, name) is not None
+
+
+def told_axis(field: str, data: str, name: str) -> Any:
+    """Lowers to the axis that the constant meets; the channels' is unsaid."""
+
+    def lower(facts: Facts) -> dict[str, Any]:
+        met = axis_met(facts, data, name)
+        return {} if met == 1 else {field: met}
+
+    return lower
 
 
 def axis(name: str, default: int) -> Parameter:

@@ -9,8 +9,8 @@ from interlingua_caffe.cards.forms import layer
 
 
 def _first(value: Any, facts: Facts) -> int:
-    rank = facts["input_rank"]
-    axes = sorted(axis % rank for axis in value) if value is not None else list(range(rank))
+    rank: int = facts["input_rank"]
+    axes: list[int] = sorted(axis % rank for axis in value) if value is not None else list(range(rank))
     if axes != list(range(axes[0], rank)):
         raise Unsupported(f"the axes {axes}: Reduction takes all from one on")
     return axes[0]

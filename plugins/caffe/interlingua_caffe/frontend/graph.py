@@ -50,7 +50,7 @@ class Graph:
         return len(shape)
 
     def _spatial(self, layer: Layer, value: ir.Value) -> int:
-        """How many spatial axes: as the data have, else as the kernel has, else two, which most layers of Caffe want."""
+        """How many spatial axes: as the data have, else as the kernel has, else two, which most layers want."""
         shape = shape_of(value)
         if shape is not None:
             return max(len(shape) - 2, 0)
@@ -201,7 +201,8 @@ def check_shape(layer: Layer, stored: Stored, shape: Sequence[int], expected: Se
         return
     wanted = ", ".join("?" if size is None else str(size) for size in expected)
     raise InvalidSource(
-        f"Expected a blob of the shape [{wanted}] for {layer.type}. Received {stored.name!r} of the shape {list(shape)}.",
+        f"Expected a blob of the shape [{wanted}] for {layer.type}. "
+        f"Received {stored.name!r} of the shape {list(shape)}.",
         place=f"layer {layer.name!r}",
         hint="Weights are matched by layer name: is the file another network's?",
     )

@@ -74,11 +74,13 @@ class InputShapes:
             return (BATCH if said[:1] == (None,) else said[0], *said[1:]) if said else said
         shape = declared(layer, top)
         if shape is None:
+            article = "an" if layer.type[:1] in "AEIOU" else "a"
             raise InvalidSource(
-                f"Expected a network that says the shape of its input {top!r}. Received {'an' if layer.type[:1] in 'AEIOU' else 'a'} "
-                f"{layer.type} layer, whose data are not here.",
+                f"Expected a network that says the shape of its input {top!r}. "
+                f"Received {article} {layer.type} layer, whose data are not here.",
                 place=f"layer {layer.name!r}",
-                hint=f"Give it: --input-shape {top}=1,3,224,224 (batch, channels, height, width); or name the deploy.prototxt.",
+                hint=f"Give it: --input-shape {top}=1,3,224,224 (batch, channels, height, width); "
+                "or name the deploy.prototxt.",
             )
         if not self._free or len(shape) < 2:
             return shape

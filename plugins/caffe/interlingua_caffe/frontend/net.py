@@ -89,7 +89,9 @@ def _working(layers: Iterable[Message], options: ReadOptions) -> list[Message]:
             continue
         if is_source(layer) and layer.HasField("transform_param"):
             said = " ".join(render(layer.transform_param).split())
-            options.notes.add(Dropped(layer.name, f"transform_param {{ {said} }}: what feeds the network has to do it."))
+            options.notes.add(
+                Dropped(layer.name, f"transform_param {{ {said} }}: what feeds the network has to do it.")
+            )
         kept.append(layer)
     return kept
 

@@ -44,7 +44,7 @@ def recognise(path: Path) -> Artifact | None:
 
 _WRONG = {
     "solver": "Expected a Caffe network. Received a solver definition (`{name}`); its `net:` line names the network.",
-    "solverstate": "Expected a Caffe network. Received a solver's state (`{name}`), which names weights and holds none.",
+    "solverstate": "Expected a Caffe network. Received a solver's state (`{name}`), which only names weights.",
     "mean": "Expected a Caffe network. Received a mean image (`{name}`), which is subtracted before the network runs.",
     "hdf5": "Expected Caffe weights as a `.caffemodel`. Received them in HDF5 (`{name}`).",
 }
@@ -123,7 +123,7 @@ def _kind_of_binary(data: memoryview) -> str:
 
 
 def _is_layer(data: memoryview) -> bool:
-    """Whether the bytes begin as a layer of any form: a name, as the field 1 or 4, or a whole older layer in field 1."""
+    """Whether the bytes begin as a layer of any form: a name in field 1 or 4, or a whole older layer in field 1."""
     layer = first_fields(data) or {}
     if any(_printable(raw) for raw in [*layer.get(1, ())[:1], *layer.get(4, ())[:1]]):
         return True

@@ -113,7 +113,7 @@ def _set(target: Message, path: str, value: Any) -> None:
 
 
 def _upgraded_v0(connection: Message) -> Message:
-    """`layers { layer { type: "conv" kernelsize: 5 } }` becomes `layers { type: CONVOLUTION convolution_param {…} }`."""
+    """`layers { layer { type: "conv" kernelsize: 5 } }` becomes `layers { type: CONVOLUTION … }`."""
     old = connection.layer
     if old.type not in _V0_TYPES:
         known = ", ".join(_V0_TYPES)

@@ -1,16 +1,10 @@
 """What cards cannot say as data: one function an op, by family, and the network that they write to."""
 
-from __future__ import annotations
+import importlib
 
-from interlingua_caffe.lowering import elementwise, linear, normalization, reduction, shape
-from interlingua_caffe.lowering.network import Lowering
+from interlingua_caffe.lowering.network import LOWERINGS
 
-LOWERINGS: dict[str, Lowering] = {
-    **elementwise.LOWERINGS,
-    **linear.LOWERINGS,
-    **normalization.LOWERINGS,
-    **reduction.LOWERINGS,
-    **shape.LOWERINGS,
-}
+for _family in ("convolution", "elementwise", "linear", "normalization", "pooling", "reduction", "shape"):
+    importlib.import_module(f"{__name__}.{_family}")
 
 __all__ = ["LOWERINGS"]

@@ -12,7 +12,7 @@ from interlingua.codegen.lowering import weight_for
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import facts_of, is_constant
 from interlingua_caffe.cards.forms import alike
-from interlingua_caffe.lowering.network import FRAMEWORK, Learned, Lowering, Network, scalar
+from interlingua_caffe.lowering.network import FRAMEWORK, Learned, Network, lowers, scalar
 
 _POWER = "Power"
 
@@ -21,6 +21,7 @@ def _turned(node: ir.Node) -> bool:
     return is_constant(node.inputs[0]) and not is_constant(node.inputs[1])
 
 
+@lowers("Add", "Mul")
 def commutative(network: Network, node: ir.Node, facts: Facts) -> None:
     """Puts the constant operand of a sum or product second, where the cards have it."""
     if _turned(node):
@@ -50,6 +51,7 @@ def _broadcast(network: Network, node: ir.Node, facts: Facts) -> None:
     network.for_node(node, "Scale", {"scale_param.axis": 0}, inputs=[left, flat])
 
 
+@lowers("Sub")
 def subtract(network: Network, node: ir.Node, facts: Facts) -> None:
     """Says `Sub(X, c)` as the shift −c, `Sub(c, X)` as the scale −1 and the shift c."""
     left, right = node.inputs
@@ -65,6 +67,7 @@ def subtract(network: Network, node: ir.Node, facts: Facts) -> None:
         network.by_card(node, facts)
 
 
+@lowers("Div")
 def divide(network: Network, node: ir.Node, facts: Facts) -> None:
     """Says `Div(X, c)` as the scale 1 / c, `Div(c, X)` as the power −1 scaled by c."""
     left, right = node.inputs
@@ -90,6 +93,7 @@ def _minus_each_channel(network: Network, node: ir.Node, facts: Facts) -> None:
     network.for_node(node, card.api, said, [Learned(weight) for weight in weights], inputs=[left])
 
 
+@lowers("Pow")
 def power(network: Network, node: ir.Node, facts: Facts) -> None:
     """Says `Pow(X, c)` as a Power, `Pow(c, X)` as an Exp of that base."""
     left, right = node.inputs
@@ -101,12 +105,3 @@ def power(network: Network, node: ir.Node, facts: Facts) -> None:
         network.for_node(node, "Exp", {"exp_param.base": base}, inputs=[right])
     else:
         network.by_card(node, facts)
-
-
-LOWERINGS: dict[str, Lowering] = {
-    "Add": commutative,
-    "Mul": commutative,
-    "Sub": subtract,
-    "Div": divide,
-    "Pow": power,
-}

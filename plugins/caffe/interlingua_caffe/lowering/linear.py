@@ -8,9 +8,10 @@ from interlingua.cards import Facts
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import is_constant, known, shape_of
-from interlingua_caffe.lowering.network import Learned, Lowering, Network
+from interlingua_caffe.lowering.network import Learned, Network, lowers
 
 
+@lowers("MatMul")
 def matrix_product(network: Network, node: ir.Node, facts: Facts) -> None:
     """Says `MatMul(A, W)` with a constant W [K, N] as an InnerProduct of A's last axis, without bias."""
     left, right = node.inputs
@@ -22,6 +23,3 @@ def matrix_product(network: Network, node: ir.Node, facts: Facts) -> None:
         said["inner_product_param.axis"] = len(data) - 1
     learned = Learned(Weight(right).then(("transpose", (1, 0))))
     network.for_node(node, "InnerProduct", said, [learned], inputs=[left])
-
-
-LOWERINGS: dict[str, Lowering] = {"MatMul": matrix_product}

@@ -15,9 +15,10 @@ from interlingua.cards import Card, Facts
 from interlingua.codegen.lowering import weight_for
 from interlingua.codegen.package import Mapped
 from interlingua.codegen.weights import Weight
-from interlingua.errors import Unsupported
+from interlingua.errors import PluginError, Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import inputs_of, is_constant
+from interlingua.notes import Notes
 from interlingua_caffe.arguments import set_arguments, slot_index
 from interlingua_caffe.proto import Message, message
 
@@ -28,25 +29,32 @@ IN_PLACE = frozenset({"BatchNorm", "Bias", "Dropout", "ELU", "PReLU", "ReLU", "S
 
 @dataclasses.dataclass(frozen=True)
 class Learned:
-    """A blob to be written: the weight, or numbers of the format's own (BatchNorm's running weight)."""
+    """A blob to be written: the weight, or numbers of the format's own (BatchNorm's running weight).
+
+    `zeros` are added before and after each axis.
+    """
 
     weight: Weight | NDArray[np.float32]
+    zeros: tuple[tuple[int, int], ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Its shape."""
-        return tuple(self.weight.shape)
+        shape = tuple(self.weight.shape)
+        return tuple(a + sum(b) for a, b in zip(shape, self.zeros, strict=True)) if self.zeros else shape
 
     def array(self) -> NDArray[np.float32]:
         """Its numbers, read only now."""
         array = self.weight.array() if isinstance(self.weight, Weight) else self.weight
+        array = np.pad(array, self.zeros) if self.zeros else array
         return np.ascontiguousarray(array, dtype="<f4")
 
 
 class Network:
     """A `NetParameter` that grows. `learned` holds the blobs by layer name, `layers` the source layer of each layer."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, notes: Notes) -> None:
+        self.notes = notes
         self.message: Message = message("NetParameter")
         self.message.name = name
         self.learned: dict[str, list[Learned]] = {}
@@ -196,3 +204,23 @@ def scalar(value: ir.Value) -> float:
 
 
 Lowering = Callable[[Network, ir.Node, Facts], None]
+LOWERINGS: dict[str, Lowering] = {}
+
+
+def lowers(*ops: str) -> Callable[[Lowering], Lowering]:
+    """Registers a function that writes these ops; its docstring's first sentence is the remark that tables show.
+
+    Raises:
+        PluginError: an op has one already.
+    """
+
+    def keep(function: Lowering) -> Lowering:
+        for op in ops:
+            if op in LOWERINGS:
+                raise PluginError(
+                    f"Expected one lowering for {op}. Received {LOWERINGS[op].__name__} and {function.__name__}."
+                )
+            LOWERINGS[op] = function
+        return function
+
+    return keep

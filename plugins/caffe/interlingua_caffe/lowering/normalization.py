@@ -10,7 +10,7 @@ from interlingua.cards import Facts
 from interlingua.codegen.weights import Weight
 from interlingua.ir import metadata
 from interlingua.ir.facts import inputs_of
-from interlingua_caffe.lowering.network import FRAMEWORK, Learned, Lowering, Network
+from interlingua_caffe.lowering.network import FRAMEWORK, Learned, Network, lowers
 
 
 def _is_all(value: ir.Value, number: float) -> bool:
@@ -22,6 +22,7 @@ def _is_all(value: ir.Value, number: float) -> bool:
     )
 
 
+@lowers("BatchNormalization")
 def batch_normalization(network: Network, node: ir.Node, facts: Facts) -> None:
     """Says `BatchNormalization` as a BatchNorm, which normalizes, and a Scale, where scale or shift do something."""
     card, said = cards.choose(FRAMEWORK, facts)
@@ -35,6 +36,3 @@ def batch_normalization(network: Network, node: ir.Node, facts: Facts) -> None:
     if not plain:
         learned = [Learned(Weight(scale)), Learned(Weight(shift))]
         network.for_node(node, "Scale", {"scale_param.bias_term": True}, learned, inputs=[normalized])
-
-
-LOWERINGS: dict[str, Lowering] = {"BatchNormalization": batch_normalization}

@@ -8,9 +8,10 @@ import onnx_ir as ir
 
 from interlingua import cards
 from interlingua.cards import Facts
-from interlingua_caffe.lowering.network import FRAMEWORK, Lowering, Network, selecting
+from interlingua_caffe.lowering.network import FRAMEWORK, Network, lowers, selecting
 
 
+@lowers("ReduceMean")
 def mean(network: Network, node: ir.Node, facts: Facts) -> None:
     """Says `ReduceMean` over both spatial axes as a global average Pooling, flattened where the axes are dropped."""
     rank, axes = facts.get("input_rank"), facts.get("axes")
@@ -23,6 +24,3 @@ def mean(network: Network, node: ir.Node, facts: Facts) -> None:
     network.for_node(node, card.api, selecting(card) | said, inputs=[node.inputs[0]], output=pooled)
     if not kept:
         network.for_node(node, "Flatten", {}, inputs=[pooled])
-
-
-LOWERINGS: dict[str, Lowering] = {"ReduceMean": mean}

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from interlingua.cards import Facts
 from interlingua.ir import metadata
 from interlingua.ir.facts import shape_of
-from interlingua_caffe.lowering.network import Lowering, Network
+from interlingua_caffe.lowering.network import Network, lowers
 
 
 def _flattens(node: ir.Node) -> bool:
@@ -21,6 +21,7 @@ def _flattens(node: ir.Node) -> bool:
     return len(rest) == len(before) - 1 and after[1] == math.prod(rest)
 
 
+@lowers("Flatten")
 def flatten(network: Network, node: ir.Node, facts: Facts) -> None:
     """Leaves a Flatten out that stands before an InnerProduct of the same source layer, which flattens by itself."""
     source = node.inputs[0]
@@ -32,16 +33,10 @@ def flatten(network: Network, node: ir.Node, facts: Facts) -> None:
         network.by_card(node, facts)
 
 
+@lowers("Reshape", "Squeeze")
 def flattening(network: Network, node: ir.Node, facts: Facts) -> None:
     """Says a Reshape or Squeeze to [N, C·H·W] as a Flatten."""
     if _flattens(node):
         network.for_node(node, "Flatten", {}, inputs=[node.inputs[0]])
     else:
         network.by_card(node, facts)
-
-
-LOWERINGS: dict[str, Lowering] = {
-    "Flatten": flatten,
-    "Reshape": flattening,
-    "Squeeze": flattening,
-}

@@ -127,7 +127,8 @@ def stored_layers(path: Path) -> list[StoredLayer]:
     except (InvalidSource, DecodeError, UnicodeDecodeError, ValueError) as error:
         reason = error.message if isinstance(error, InvalidSource) else str(error)
         raise InvalidSource(
-            f"Expected the weights of a Caffe network. Received {path.name!r}, truncated or corrupt in {layer}: {reason}",
+            f"Expected the weights of a Caffe network. "
+            f"Received {path.name!r}, truncated or corrupt in {layer}: {reason}",
             place=str(path),
         ) from error
     return found
