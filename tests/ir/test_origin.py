@@ -41,7 +41,8 @@ def test_text_and_back(expression):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "f(x)", "transpose(", "transpose(x, 1", "transpose()", "x y", "3", '"x', "add(1, x)", "constant(x, 1)", "@"]
+    "text",
+    ["", "f(x)", "transpose(", "transpose(x, 1", "transpose()", "x y", "3", '"x', "add(1, x)", "constant(x, 1)", "@"],
 )
 def test_what_is_no_expression_is_refused(text):
     with pytest.raises(OriginError):

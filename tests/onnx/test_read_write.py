@@ -221,7 +221,9 @@ def test_written_models_are_the_same(path, tmp_path, array):
     assert np.array_equal(left, right)
     again = tmp_path / "again"
     again.mkdir()
-    backend.write(passes.run(read(file).model, notes=Notes()), WriteRequest(plugin.framework("onnx"), again, WriteOptions()))
+    backend.write(
+        passes.run(read(file).model, notes=Notes()), WriteRequest(plugin.framework("onnx"), again, WriteOptions())
+    )
     assert (again / "model.onnx").read_bytes() == file.read_bytes()
 
 

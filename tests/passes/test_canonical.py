@@ -224,7 +224,14 @@ WINDOWS = [
     (op, mode, size, kernel, stride, dilation)
     for op in ("Conv", "MaxPool", "AveragePool", "ConvTranspose")
     for mode in ("SAME_UPPER", "SAME_LOWER", "VALID")
-    for size, kernel, stride, dilation in [(7, 3, 2, 1), (8, 3, 2, 1), (6, 2, 1, 1), (9, 3, 1, 2), (5, 1, 2, 1), (7, 4, 3, 1)]
+    for size, kernel, stride, dilation in [
+        (7, 3, 2, 1),
+        (8, 3, 2, 1),
+        (6, 2, 1, 1),
+        (9, 3, 1, 2),
+        (5, 1, 2, 1),
+        (7, 4, 3, 1),
+    ]
     if (dilation == 1 or op == "Conv") and (kernel >= stride or op == "Conv")
 ]
 
@@ -254,7 +261,9 @@ def test_padding_that_depends_on_an_unknown_size_stays():
     graph = Graph()
     x = graph.input("x", [1, 3, "H", "W"])
     value = graph("Conv", x, weights(4, 3, 3, 3), auto_pad="SAME_UPPER", strides=[2, 2], kernel_shape=[3, 3])
-    model = canonical(graph.model(graph("Conv", value, weights(4, 4, 3, 3), auto_pad="SAME_UPPER", kernel_shape=[3, 3])))
+    model = canonical(
+        graph.model(graph("Conv", value, weights(4, 4, 3, 3), auto_pad="SAME_UPPER", kernel_shape=[3, 3]))
+    )
     assert ["auto_pad" in node.attributes for node in model.graph] == [True, False]
     assert list(model.graph.node(1).attributes["pads"].as_ints()) == [1, 1, 1, 1]
 

@@ -147,10 +147,10 @@ class Choice:
             return RESHAPE
         return EDGE if at_edge or root.is_graph_input() else INSIDE
 
-    def cost(self, labels: Labels) -> int:
-        """The cost of all Transposes that the labelling leaves."""
+    def cost(self, labels: Labels, roots: Iterable[ir.Value]) -> int:
+        """The cost of the Transposes that the labelling leaves behind these values."""
         total = 0
-        for root in self.reads:
+        for root in roots:
             kept = self.stored(root, labels)
             for target, readers in self.needed(root, labels).items():
                 total += self.weight(root, kept, target, any(read.node is None for read in readers))
@@ -161,25 +161,39 @@ class Choice:
     def best(self) -> Labels:
         """The orders of the nodes (and of inputs, where edges are free) that cost least; plain ones are left out."""
         labels: Labels = {}
-        best = self.cost(labels)
-        for _ in range(2 * len(self.dissolved) + 2):
-            step = min(self._steps(labels), key=self.cost, default=None)
-            if step is None or self.cost(step) >= best:
-                break
-            labels, best = step, self.cost(step)
+        improved = True
+        while improved:
+            improved = False
+            tried: set[tuple[Key, Order]] = set()
+            for key, order in list(self._seeds(labels)):
+                if (key, order) in tried or labels.get(key) == order:
+                    continue
+                frame = self._spread(key, order)
+                tried.update(frame.items())
+                step = self._step(labels, frame)
+                if step:
+                    labels.update(step)
+                    improved = True
         return {key: order for key, order in labels.items() if order != identity(len(order))}
 
-    def _steps(self, labels: Labels) -> Iterator[Labels]:
-        seen: list[Labels] = []
-        for key, order in self._seeds(labels):
-            if any(frame.get(key) == order for frame in seen):
-                continue
-            frame = self._spread(key, order)
-            seen.append(frame)
-            yield {**labels, **frame}
-            taken = self._cut(labels, frame)
-            if taken:
-                yield {**labels, **{each: frame[each] for each in taken}}
+    def _step(self, labels: Labels, frame: Labels) -> Labels:
+        """The part of the frame, or all of it, that is worth taking; nothing where none is."""
+        roots = self._touched(frame)
+        taken = self._cut(labels, frame, roots)
+        candidates = [frame, {key: frame[key] for key in frame if key in taken}]
+        costs = [self.cost({**labels, **each}, roots) for each in candidates]
+        cheapest = min(costs)
+        return candidates[costs.index(cheapest)] if cheapest < self.cost(labels, roots) else {}
+
+    def _touched(self, frame: Labels) -> list[ir.Value]:
+        """The values whose Transposes the frame may change."""
+        roots: dict[ir.Value, None] = {}
+        for key in frame:
+            values = [key] if isinstance(key, ir.Value) else list(key.outputs)
+            roots.update((value, None) for value in values if value in self.reads)
+            if isinstance(key, ir.Node):
+                roots.update((read.root, None) for read in self.of_node.get(key, ()))
+        return list(roots)
 
     def _seeds(self, labels: Labels) -> Iterator[tuple[Key, Order]]:
         for root in self.reads:
@@ -241,15 +255,12 @@ class Choice:
                 if kept is not None:
                     yield from self._label_of_reader(read, kept)
 
-    def _cut(self, labels: Labels, frame: Labels) -> set[Key]:
+    def _cut(self, labels: Labels, frame: Labels, roots: list[ir.Value]) -> set[Key]:
         """The part of the frame that a minimum cut takes."""
         network = nx.DiGraph()
         network.add_nodes_from(("take", "keep"))
         taken = {**labels, **frame}
-        for count, root in enumerate(self.reads):
-            owner = root.producer() or root
-            involved = owner in frame or any(read.node in frame for read in self.reads[root] if read.node)
-            if involved:
-                Edges(self, network, root, count, labels, taken, frame).add()
+        for count, root in enumerate(roots):
+            Edges(self, network, root, count, labels, taken, frame).add()
         _, (side, _) = nx.minimum_cut(network, "take", "keep")
         return {each for each in frame if ("node", id(each)) in side}
