@@ -121,8 +121,8 @@ def _number(value: Any, facts: Facts) -> Any:
 
 
 def bound(name: str, default: Any) -> Parameter:
-    """A bound that must be a number."""
-    return parameter(name, default, Adapter("same", _number, lambda value, facts: value))
+    """An argument that must be a number, whatever its default says."""
+    return parameter(name, default, Adapter("same", _number, _number))
 
 
 def told_otherwise(reason: str) -> Parameter:

@@ -7,9 +7,19 @@ from interlingua.cards import Card, Facts, Fixed, Kind, Slot, card
 from interlingua_paddle.adapters import bound
 
 
-def _both(record: str, function: str, layer: str, name: str = "X", **more: Any) -> tuple[Card, Card]:
+def _both(
+    record: str,
+    function: str,
+    layer: str,
+    name: str = "X",
+    aliases: tuple[str, ...] = (),
+    out: bool = False,
+    **more: Any,
+) -> tuple[Card, Card]:
     return (
-        card(record, function, inputs={name: "x"}, ignored=("name",), **more),
+        card(
+            record, function, inputs={name: "x"}, aliases=aliases, ignored=("name", "out") if out else ("name",), **more
+        ),
         card(record, layer, kind=Kind.LAYER, write=False, inputs={name: "x"}, ignored=("name",), **more),
     )
 
@@ -52,8 +62,21 @@ CARDS = (
     *_both("Relu", "paddle.nn.functional.relu", "paddle.nn.ReLU"),
     *_both("LeakyRelu", "paddle.nn.functional.leaky_relu", "paddle.nn.LeakyReLU", alpha=same("negative_slope", 0.01)),
     *_both("Elu", "paddle.nn.functional.elu", "paddle.nn.ELU", alpha=same("alpha", 1.0)),
-    *_both("Sigmoid", "paddle.nn.functional.sigmoid", "paddle.nn.Sigmoid"),
-    *_both("Tanh", "paddle.tanh", "paddle.nn.Tanh", "input"),
+    *_both(
+        "Sigmoid",
+        "paddle.nn.functional.sigmoid",
+        "paddle.nn.Sigmoid",
+        aliases=("paddle.sigmoid", "paddle.Tensor.sigmoid"),
+        out=True,
+    ),
+    *_both(
+        "Tanh",
+        "paddle.tanh",
+        "paddle.nn.Tanh",
+        "input",
+        aliases=("paddle.nn.functional.tanh", "paddle.Tensor.tanh"),
+        out=True,
+    ),
     card(
         "Softmax",
         "paddle.nn.functional.softmax",
@@ -62,14 +85,32 @@ CARDS = (
         fixed={"dtype": Fixed(None, None)},
         ignored=("name", "out"),
     ),
-    card("Softmax", "paddle.nn.Softmax", kind=Kind.LAYER, write=False, inputs={"input": "x"}, axis=same("axis", -1)),
+    card(
+        "Softmax",
+        "paddle.softmax",
+        write=False,
+        inputs={"input": "input"},
+        axis=bound("dim", None),
+        fixed={"dtype": Fixed(None, None)},
+        aliases=("paddle.Tensor.softmax",),
+        ignored=("out",),
+    ),
+    card(
+        "Softmax",
+        "paddle.nn.Softmax",
+        kind=Kind.LAYER,
+        write=False,
+        inputs={"input": "x"},
+        axis=same("axis", -1),
+        ignored=("name",),
+    ),
     card(
         "Clip",
         "paddle.clip",
         inputs={"input": "x"},
         min=same("min", None),
         max=same("max", None),
-        aliases=("paddle.clamp",),
+        aliases=("paddle.clamp", "paddle.Tensor.clip", "paddle.Tensor.clamp"),
         ignored=("name", "out"),
     ),
     *(

@@ -52,7 +52,7 @@ def _layer(record: str, api: str, rank: int, **more: Any) -> Card:
         group=same("groups", 1),
         has_bias=BIAS,
         fixed=fixed,
-        ignored=("weight_attr", "bias", "device", "dtype"),
+        ignored=("weight_attr", *(("bias", "device", "dtype") if record == "Conv" else ())),
         traits=_TRAITS | {"bias": "on by default"},
         **more,
     )

@@ -44,6 +44,7 @@ CARDS = (
     card(
         "Gemm",
         "paddle.addmm",
+        aliases=("paddle.Tensor.addmm",),
         write=False,
         inputs={"C": "input", "A": "x", "B": Slot("y", "I O")},
         alpha=same("alpha", 1.0),
@@ -57,6 +58,7 @@ CARDS = (
         operator="@",
         inputs={"A": "x", "B": "y"},
         fixed={"transpose_x": Fixed(False, False), "transpose_y": Fixed(False, False)},
+        aliases=("paddle.Tensor.matmul",),
         ignored=("name", "out"),
     ),
     card(
@@ -65,8 +67,16 @@ CARDS = (
         write=False,
         when=_equal_batches,
         limits=("three axes, batches of one size",),
+        aliases=("paddle.Tensor.bmm",),
         inputs={"A": "x", "B": "y"},
         ignored=("name", "out"),
     ),
-    card("MatMul", "paddle.mm", write=False, inputs={"A": "input", "B": "mat2"}, ignored=("name",)),
+    card(
+        "MatMul",
+        "paddle.mm",
+        write=False,
+        inputs={"A": "input", "B": "mat2"},
+        aliases=("paddle.Tensor.mm",),
+        ignored=("name",),
+    ),
 )

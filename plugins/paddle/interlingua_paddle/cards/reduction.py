@@ -7,6 +7,7 @@ CARDS = (
     card(
         "ReduceMean",
         "paddle.mean",
+        aliases=("paddle.Tensor.mean",),
         inputs={"data": "x"},
         axes=axes("axis", None),
         keepdims=flag("keepdim", False),

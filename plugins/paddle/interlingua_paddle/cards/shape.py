@@ -15,6 +15,7 @@ CARDS = (
     card(
         "Flatten",
         "paddle.flatten",
+        aliases=("paddle.Tensor.flatten",),
         inputs={"input": "x"},
         axis=same("start_axis", 0, positional=True),
         when=_keeps_the_first,
@@ -50,16 +51,25 @@ CARDS = (
         ignored=_NAME,
     ),
     card(
+        "Transpose",
+        "paddle.permute",
+        write=False,
+        inputs={"data": "input"},
+        perm=same("dims"),
+        aliases=("paddle.Tensor.permute",),
+    ),
+    card(
         "Concat",
         "paddle.concat",
         inputs={"inputs": "x"},
         axis=same("axis", 0),
-        aliases=("paddle.cat",),
+        aliases=("paddle.cat", "paddle.concatenate"),
         ignored=("name", "out"),
     ),
     card(
         "Squeeze",
         "paddle.squeeze",
+        aliases=("paddle.Tensor.squeeze",),
         inputs={"data": "x"},
         axes=axes("axis", None, positional=True),
         ignored=_NAME,
@@ -68,6 +78,7 @@ CARDS = (
     card(
         "Unsqueeze",
         "paddle.unsqueeze",
+        aliases=("paddle.Tensor.unsqueeze",),
         inputs={"data": "x"},
         axes=parameter("axis", REQUIRED, NEW_AXES, positional=True),
         ignored=_NAME,
