@@ -92,6 +92,16 @@ def pooling_ceiling(x):
 
 
 @program(IMAGE)
+def pooling_mean_with_padding_ceiling(x):
+    return layers.pool2d(x, 4, "avg", 3, pool_padding=1, exclusive=False, ceil_mode=True)
+
+
+@program(IMAGE)
+def pooling_mean_without_padding_ceiling(x):
+    return layers.pool2d(x, 3, "avg", 2, pool_padding=[0, 1, 0, 0], ceil_mode=True)
+
+
+@program(IMAGE)
 def pooling_mean_without_padding(x):
     return layers.pool2d(x, 3, "avg", 2, pool_padding=[1, 0, 0, 1])
 

@@ -114,6 +114,15 @@ def two_branches(b: Builder, x: ir.Value) -> ir.Value:
     return b.record("Concat", {"inputs": [left, right, x]}, {"axis": 1}, layer="join")
 
 
+def layers_alike(b: Builder, x: ir.Value) -> ir.Value:
+    for number, (inputs, outputs) in enumerate(((4, 5), (5, 6), (6, 4), (4, 3))):
+        name = f"block{number}"
+        given = {"X": [x], "W": [weight(b, f"{name}/w", outputs, inputs, 3, 3)], "B": [weight(b, f"{name}/b", outputs)]}
+        x = b.record("Conv", given, {"pads": [1, 1, 1, 1]}, layer=name)
+        x = b.record("Relu", {"X": [x]}, {}, layer=name) if number < 3 else x
+    return x
+
+
 IMAGE, SIGNAL, ROWS = (4, 9, 8), (4, 9), (6,)
 CASES: dict[Make, tuple[tuple[int, ...], str]] = {
     convolution_of_signals: (SIGNAL, "squeeze(fluid.layers.conv2d("),
@@ -132,6 +141,7 @@ CASES: dict[Make, tuple[tuple[int, ...], str]] = {
     flattening_in_the_middle: (IMAGE, "flatten(x, axis=2)"),
     padding_reflected: (IMAGE, 'pad2d(x, paddings=[2, 0, 1, 3], mode="reflect")'),
     normalisation_in_channels: ((7, 5, 4), "lrn(x, k=2.0, alpha=0.1, beta=0.6)"),
+    layers_alike: (IMAGE, 'x = convolution(x, 6, "block1")'),
     two_branches: (IMAGE, "concat([left, right, x], axis=1)"),
 }
 

@@ -21,6 +21,7 @@ from interlingua.codegen.source import Item, Line, Suite, code, function_header,
 from interlingua.codegen.weights import NAMES, write_safetensors
 from interlingua_fluid.lowering import elementwise, layers, lowers
 from interlingua_fluid.naming import Parameters, start
+from interlingua_fluid.repetition import factored
 
 MODULES = (elementwise, layers)
 _TENSORS = "parameters"
@@ -97,8 +98,10 @@ def _standing_tensors(program: Program, names: Parameters) -> dict[str, ast.expr
     """The calls that make the tensors no layer owns, by attribute."""
     made: dict[str, ast.expr] = {}
     for tensor in program.tensors:
-        name = names.name(tensor.weight)
-        shape, dtype = list(tensor.weight.shape), tensor.weight.tensor.dtype.numpy().name
+        # Fluid has no tensors without axes.
+        weight = tensor.weight if tensor.weight.shape else tensor.weight.then(("reshape", (1,)))
+        name = names.name(weight)
+        shape, dtype = list(weight.shape), tensor.weight.tensor.dtype.numpy().name
         if tensor.trainable:
             made[tensor.attribute] = expressions.call("fluid.layers.create_parameter", [shape, dtype], {"name": name})
         else:
@@ -168,6 +171,7 @@ def source(program: Program, request: WriteRequest) -> str:
         ),
     ]
     body: list[Item] = [
+        *factored(program),
         Suite(
             function_header("network", _signature(program)),
             statements(program),

@@ -189,3 +189,87 @@ def _module(folder):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def probe(arrays, api, args=(), kwargs=None, weights=None):
+    """One API call by its dotted name; "$name" in the arguments stands for an array.
+
+    A function builds a program of its own and makes its parameters, which `weights` (its argument for each to an
+    array's name) sets. A layer of `fluid.dygraph` is built, given its weights by attribute, and called.
+    """
+    function = _dotted(api)
+    kwargs, weights = kwargs or {}, weights or {}
+    # Fluid has no tensors without axes: it crashes on them.
+    arrays = {name: np.reshape(array, array.shape or (1,)) for name, array in arrays.items()}
+    if isinstance(function, type):
+        results = _probe_layer(function, arrays, args, kwargs, weights)
+    else:
+        results = _probe_function(function, arrays, args, kwargs, weights)
+    return {}, {"output_{}".format(index): value for index, value in enumerate(results)}
+
+
+def _dotted(api):
+    value = paddle
+    for part in api.split(".")[1:]:
+        value = getattr(value, part)
+    return value
+
+
+def _filled(value, found):
+    """The argument with arrays in place of their names."""
+    if isinstance(value, (list, tuple)):
+        return [_filled(item, found) for item in value]
+    return found[value[1:]] if isinstance(value, str) and value.startswith("$") else value
+
+
+def _mentioned(value):
+    if isinstance(value, (list, tuple)):
+        return [name for item in value for name in _mentioned(item)]
+    return [value[1:]] if isinstance(value, str) and value.startswith("$") else []
+
+
+def _probe_function(function, arrays, args, kwargs, weights):
+    main, startup, scope = fluid.Program(), fluid.Program(), fluid.Scope()
+    main.random_seed = startup.random_seed = 1
+    given = _mentioned([list(args), list(kwargs.values())])
+    parameters = {argument: "parameter." + name for argument, name in weights.items()}
+    with fluid.program_guard(main, startup), fluid.unique_name.guard():
+        inputs = {name: fluid.data(name, arrays[name].shape, str(arrays[name].dtype)) for name in given}
+        named = {name: _filled(value, inputs) for name, value in kwargs.items()}
+        named.update(parameters)
+        made = function(*_filled(list(args), inputs), **named)
+    made = list(made) if isinstance(made, (list, tuple)) else [made]
+    executor = fluid.Executor(fluid.CPUPlace())
+    with fluid.scope_guard(scope):
+        executor.run(startup)
+        for argument, name in weights.items():
+            tensor = scope.find_var(parameters[argument]).get_tensor()
+            if list(tensor.shape()) != list(arrays[name].shape):
+                raise ValueError("Expected {} of shape {}.".format(argument, list(tensor.shape())))
+            tensor.set(np.ascontiguousarray(arrays[name]), fluid.CPUPlace())
+        feed = {name: np.ascontiguousarray(arrays[name]) for name in given}
+        return [np.asarray(v) for v in executor.run(main.clone(for_test=True), feed=feed, fetch_list=made)]
+
+
+def _probe_layer(kind, arrays, args, kwargs, weights):
+    # Leaving dygraph while an exception is on its way leaves the process in it: what was raised waits.
+    raised = None
+    fluid.enable_dygraph(fluid.CPUPlace())
+    try:
+        results = _call_layer(kind, arrays, args, kwargs, weights)
+    except Exception as error:
+        raised = error
+    fluid.disable_dygraph()
+    if raised is not None:
+        raise raised
+    return results
+
+
+def _call_layer(kind, arrays, args, kwargs, weights):
+    found = {name: fluid.dygraph.to_variable(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    layer = kind(**{name: _filled(value, found) for name, value in kwargs.items()})
+    for attribute, name in weights.items():
+        getattr(layer, attribute).set_value(np.ascontiguousarray(arrays[name]))
+    layer.eval()
+    made = layer(*_filled(list(args), found))
+    return [value.numpy() for value in (made if isinstance(made, (list, tuple)) else [made])]

@@ -3,7 +3,7 @@
 import math
 
 from interlingua.adapters import same
-from interlingua.cards import Card, Kind, Slot, card
+from interlingua.cards import Card, Slot, card
 from interlingua_fluid.cards.forms import bound, operator
 
 
@@ -42,15 +42,6 @@ CARDS = (
         traits={"slope": "`mode` says how many: all, channel, element"},
     ),
     operator("PRelu", "prelu", inputs={"X": "X"}, weights={"slope": "Alpha"}, ignored=("mode",)),
-    card(
-        "PRelu",
-        "paddle.fluid.dygraph.PRelu",
-        kind=Kind.LAYER,
-        write=False,
-        inputs={"X": "input"},
-        weights={"slope": "weight"},
-        ignored=("mode", "channel", "input_shape", "param_attr", "dtype"),
-    ),
     card(
         "Softmax",
         "paddle.fluid.layers.softmax",

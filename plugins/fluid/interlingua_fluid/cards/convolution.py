@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from interlingua.adapters import each_axis, per_axis, same
+from interlingua.adapters import each_axis, halves, per_axis, same
 from interlingua.cards import Card, Fixed, Kind, Slot, card
 from interlingua_fluid.cards.forms import edges, groups, layouts, operator, switch, unfused, whole_size
 
-_TRAITS = {"bias": "on by default", "pad": "each end of its own"}
+_TRAITS = {"bias": "on by default", "pad": "each end by itself"}
 _ARGUMENTS = ("use_cudnn", "act", "name")
 
 
@@ -69,12 +69,13 @@ def _dygraph(api: str) -> Card:
         out_channels=same("num_filters", positional=True),
         kernel_shape=per_axis("filter_size", positional=True),
         strides=per_axis("stride", 1),
-        pads=edges("padding", 0),
+        pads=halves("padding", 0),
         dilations=per_axis("dilation", 1),
         group=groups("groups"),
         has_bias=switch("bias_attr"),
         ignored=("param_attr", "use_cudnn", "act", "dtype"),
-        traits=_TRAITS,
+        limits=("the same padding at both ends of an axis",),
+        traits={"bias": "on by default", "pad": "symmetric"},
     )
 
 

@@ -45,6 +45,7 @@ CARDS = (
         "Pow",
         "paddle.fluid.layers.pow",
         inputs={"X": "x", "Y": Slot("factor", default=1.0, remark="a number, or a tensor of one")},
+        when=lambda facts: facts.shapes.get("Y") in ((), (1,)),
         ignored=("name",),
         write=False,
     ),

@@ -158,6 +158,28 @@ def whole_size(name: str) -> Parameter:
     return parameter(name, None, _WHOLE_SIZE)
 
 
+def rounds_alike(facts: Facts) -> bool:
+    """Whether ceil_mode means what it means in ONNX: Fluid keeps windows that begin behind the input.
+
+    A mean that counts padding divides by the whole window there, where ONNX leaves out what is behind the padding.
+    """
+    if not facts.get("ceil_mode"):
+        return True
+    shape, (begin, end) = facts.shapes.get("X"), split_pads(facts["pads"])
+    sizes = shape[2:] if shape is not None else (None,) * facts.rank
+    for axis, size in enumerate(sizes):
+        window, stride = facts["kernel_shape"][axis], facts["strides"][axis]
+        if not isinstance(size, int):
+            if begin[axis] or end[axis] or stride > window or facts.get("count_include_pad"):
+                return False
+            continue
+        rest = (size + begin[axis] + end[axis] - window) % stride
+        last = -(-(size + begin[axis] + end[axis] - window) // stride) * stride
+        if rest and (facts.get("count_include_pad") or last >= size + begin[axis]):
+            return False
+    return True
+
+
 _BIAS = Adapter(
     "switch",
     lambda value, facts: None if value else False,

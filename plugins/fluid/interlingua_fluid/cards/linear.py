@@ -9,6 +9,14 @@ def _owned(facts: Facts) -> bool:
     return "B" in facts.constants and ("C" not in facts.shapes or "C" in facts.constants)
 
 
+def _same_batches(facts: Facts) -> bool:
+    left, right = facts.shapes.get("A"), facts.shapes.get("B")
+    if left is None or right is None or len(right) <= 2:
+        return right is not None and len(right) <= 2
+    pairs = list(zip(left[:-2], right[:-2], strict=False))
+    return len(left) == len(right) and all(a == b or not (isinstance(a, int) or isinstance(b, int)) for a, b in pairs)
+
+
 _UNSCALED = {"alpha": Fixed(1.0, 1.0)}
 
 CARDS = (
@@ -62,6 +70,7 @@ CARDS = (
     card(
         "MatMul",
         "paddle.fluid.layers.matmul",
+        when=_same_batches,
         inputs={"A": "x", "B": "y"},
         fixed={"transpose_x": Fixed(False, False), "transpose_y": Fixed(False, False), **_UNSCALED},
         ignored=("name",),

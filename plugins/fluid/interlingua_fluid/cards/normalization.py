@@ -1,7 +1,7 @@
 """Normalizations and dropout."""
 
 from interlingua.adapters import by_size, same
-from interlingua.cards import Card, Fixed, Kind, Slot, card
+from interlingua.cards import Card, Facts, Fixed, Kind, Slot, card
 from interlingua_fluid.cards.forms import layouts, operator, unfused
 
 _WEIGHTS = {
@@ -12,6 +12,11 @@ _WEIGHTS = {
 }
 _STATISTICS = {"momentum": "weight of the old value", "running variance": "biased"}
 _KEEPS = "upscale_in_train"
+_LIMITS = ("an epsilon above 0.001",)
+
+
+def _small_epsilon(facts: Facts) -> bool:
+    return bool(facts["epsilon"] <= 1e-3)
 
 
 def _batch_norm_operators() -> list[Card]:
@@ -51,17 +56,20 @@ CARDS = (
     card(
         "BatchNormalization",
         "paddle.fluid.layers.batch_norm",
+        when=_small_epsilon,
         inputs={"X": "input"},
         weights=_WEIGHTS,
         momentum=same("momentum", 0.9),
         epsilon=same("epsilon", 1e-5),
         fixed={"data_layout": Fixed("NCHW", "NCHW"), "use_global_stats": Fixed(False, False)},
         ignored=("act", "is_test", "in_place", "name", "do_model_average_for_mean_and_var"),
-        traits=_STATISTICS | {"training default": "is_test=False: the batch's own statistics until told otherwise"},
+        limits=_LIMITS,
+        traits=_STATISTICS | {"training default": "the batch's own statistics until told otherwise"},
     ),
     card(
         "BatchNormalization",
         "paddle.fluid.dygraph.BatchNorm",
+        when=_small_epsilon,
         kind=Kind.LAYER,
         write=False,
         inputs={"X": "input"},
@@ -74,6 +82,7 @@ CARDS = (
             *("act", "is_test", "param_attr", "bias_attr", "dtype", "in_place", "moving_mean_name"),
             *("moving_variance_name", "do_model_average_for_mean_and_var", "trainable_statistics"),
         ),
+        limits=_LIMITS,
         traits=_STATISTICS,
     ),
     *_batch_norm_operators(),
@@ -81,6 +90,7 @@ CARDS = (
         "LRN",
         "paddle.fluid.layers.lrn",
         inputs={"X": "input"},
+        ranks=(2,),
         when=lambda facts: bool(facts["size"] % 2),
         size=same("n", 5),
         bias=same("k", 1.0),
@@ -96,8 +106,9 @@ CARDS = (
         "paddle.fluid.layers.dropout",
         inputs={"data": "x"},
         ratio=same("dropout_prob", positional=True),
+        seed=same("seed", None),
         fixed={"dropout_implementation": Fixed(_KEEPS, "downgrade_in_infer")},
-        ignored=("is_test", "seed", "name"),
+        ignored=("is_test", "name"),
         traits={
             "dropout_implementation": "the default, downgrade_in_infer, scales by 1 − p at inference, not in training"
         },
@@ -109,8 +120,9 @@ CARDS = (
         write=False,
         inputs={"data": "input"},
         ratio=same("p", 0.5, positional=True),
+        seed=same("seed", None),
         fixed={"dropout_implementation": Fixed(_KEEPS, "downgrade_in_infer")},
-        ignored=("is_test", "seed"),
+        ignored=("is_test",),
     ),
     operator(
         "Dropout",

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from interlingua.adapters import each_axis, flag, flip, per_axis
+from interlingua.adapters import each_axis, flag, flip, halves, per_axis
 from interlingua.cards import REQUIRED, Card, Fixed, Kind, Slot, card
-from interlingua_fluid.cards.forms import edges, layouts, operator
+from interlingua_fluid.cards.forms import edges, layouts, operator, rounds_alike
 
-_TRAITS = {"stride default": "1", "pad": "each end of its own"}
+_TRAITS = {"stride default": "1", "pad": "each end by itself"}
+_LIMITS = ("windows that begin behind the input, where ceil_mode makes them and ONNX does not",)
 _ARGUMENTS = ("use_cudnn", "name")
 
 
@@ -17,11 +18,13 @@ def _window(record: str, kind: str, rank: int, **more: Any) -> Card:
         f"paddle.fluid.layers.pool{rank}d",
         ranks=(rank,),
         inputs={"X": "input"},
+        when=rounds_alike,
         kernel_shape=per_axis("pool_size", -1),
         strides=per_axis("pool_stride", 1),
         pads=edges("pool_padding", 0),
         ceil_mode=flag("ceil_mode", False),
         **more,
+        limits=_LIMITS,
         fixed={
             "pool_type": Fixed(kind, "max"),
             "global_pooling": Fixed(False, False),
@@ -58,12 +61,14 @@ def _dygraph(record: str, kind: str, **more: Any) -> Card:
         inputs={"X": "input"},
         kernel_shape=per_axis("pool_size", -1),
         strides=per_axis("pool_stride", 1),
-        pads=edges("pool_padding", 0),
+        pads=halves("pool_padding", 0),
         ceil_mode=flag("ceil_mode", False),
         **more,
         fixed={"pool_type": Fixed(kind, "max"), "global_pooling": Fixed(False, False)},
         ignored=("use_cudnn", "exclusive") if kind == "max" else ("use_cudnn",),
-        traits=_TRAITS,
+        when=rounds_alike,
+        limits=("the same padding at both ends of an axis", *_LIMITS),
+        traits={"stride default": "1", "pad": "symmetric"},
     )
 
 

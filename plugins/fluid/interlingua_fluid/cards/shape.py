@@ -38,6 +38,15 @@ def _split(value: Any, facts: Facts) -> list[int]:
     return [*value[0::2], *value[1::2]]
 
 
+def _from_the_front(value: Any, facts: Facts) -> Any:
+    if value >= 0:
+        return value
+    if facts.get("input_rank") is None:
+        raise Unsupported(f"axis={value} where the input's rank is not known")
+    return value + facts["input_rank"]
+
+
+_FRONT = Adapter("from_the_front", _from_the_front, lambda value, facts: value, "not negative")
 _EVERY = Adapter("every_axis", _every_axis, _split, "begin and end of each axis in turn")
 _IMAGES = {"NCHW": 2, "NHWC": 1}
 _TOLD = parameter("axes", None, Adapter("told_by_pads", lambda value, facts: None, None))
@@ -59,7 +68,7 @@ def _pair(record: str, api: str, op: str, inputs: tuple[str, str], **more: Any) 
 
 
 CARDS = (
-    *_pair("Flatten", "flatten", "flatten", ("input", "x"), parameters={"axis": same("axis", 1)}),
+    *_pair("Flatten", "flatten", "flatten", ("input", "x"), parameters={"axis": parameter("axis", 1, _FRONT)}),
     *_pair(
         "Reshape",
         "reshape",

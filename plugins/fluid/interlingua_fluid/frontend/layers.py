@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
 from interlingua import cards
+from interlingua.adapters import split_pads
+from interlingua.cards import Facts
 from interlingua.codegen.weights import Weight
 from interlingua.errors import InvalidSource, Unsupported
 from interlingua.formats.program_desc import Operator
 from interlingua.ir import metadata
 from interlingua.ir.facts import known, shape_of
+from interlingua_fluid.cards.forms import rounds_alike
 from interlingua_fluid.frontend.calls import by_card, called, number_like, reads
 from interlingua_fluid.frontend.graph import Reading, layer_of, output_of
 
@@ -76,8 +82,13 @@ def _pool(reading: Reading, op: Operator, bias: str | None) -> None:
     sizes = reading.sizes(name)[1:-1] if last else reading.sizes(name)[2:]
     average, wanted = attributes.get("pooling_type") == "avg", list(attributes.get("ksize", []))
     whole = attributes.get("global_pooling", False) or (attributes.get("adaptive", False) and set(wanted) == {1})
-    if (whole and average) or not (attributes.get("adaptive", False) or attributes.get("global_pooling", False)):
+    if whole and average:
         by_card(reading, op)
+        return
+    if not attributes.get("adaptive", False) and not attributes.get("global_pooling", False):
+        told = _without_rounding(reading, op, sizes)
+        row = cards.find_to_read("fluid", op.type, told)
+        reading.define(output_of(op), called(reading, op, row, told, None))
         return
     wanted = [1] * len(sizes) if whole else wanted
     if any(size is None or size % count for size, count in zip(sizes, wanted, strict=True)):
@@ -87,6 +98,27 @@ def _pool(reading: Reading, op: Operator, bias: str | None) -> None:
     plain |= {"adaptive": False, "global_pooling": False, "padding_algorithm": "EXPLICIT", "ceil_mode": False}
     row = cards.find_to_read("fluid", op.type, plain)
     reading.define(output_of(op), called(reading, op, row, plain, None))
+
+
+def _without_rounding(reading: Reading, op: Operator, sizes: list[int | None]) -> dict[str, Any]:
+    """The attributes, with a rounding up that ONNX understands otherwise said by padding at the end."""
+    told = dict(op.attributes)
+    row = cards.find_to_read("fluid", op.type, told)
+    facts = Facts(row.record, {}, len(sizes), {"X": (None, None, *sizes)})
+    facts = dataclasses.replace(facts, values=row.read_arguments(told, facts))
+    if not facts.get("ceil_mode") or isinstance(facts["pads"], str) or rounds_alike(facts):
+        return told
+    begin, end = split_pads(facts["pads"])
+    for axis, size in enumerate(sizes):
+        window, stride = facts["kernel_shape"][axis], facts["strides"][axis]
+        if size is None:
+            raise Unsupported("ceil_mode where the input's size is open")
+        count = -(-(size + begin[axis] + end[axis] - window) // stride) + 1
+        end[axis] = max((count - 1) * stride + window - size - begin[axis], 0)
+        if end[axis] >= window:
+            raise Unsupported("a window that begins behind the input")
+    paddings = [pad for pair in zip(begin, end, strict=True) for pad in pair]
+    return {**told, "ceil_mode": False, "padding_algorithm": "EXPLICIT", "paddings": paddings}
 
 
 @reads("conv2d_transpose", "depthwise_conv2d_transpose", "conv3d_transpose")

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from interlingua import cards
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
-from interlingua.codegen.lowering import Context
+from interlingua.codegen.lowering import Context, arranged
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import is_constant, shape_of
@@ -26,6 +26,8 @@ def binary(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if biased is not None:
         return biased
     left, right = (context.ref(value) for value in node.inputs if value is not None)
+    if node.op_type == "Pow":
+        left = _as_many_axes(context, node, left)
     card, keywords = cards.choose("fluid", facts)
     if _is_number(left) or _is_number(right):
         if _is_number(left) and _is_number(right):
@@ -34,6 +36,21 @@ def binary(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return expressions.operator(_SIGNS[node.op_type], left, right)
     context.note_mapping(node, card.api)
     return expressions.call(context.api(card.api), [left, right], keywords)
+
+
+def _as_many_axes(context: Context, node: ir.Node, base: ast.expr) -> ast.expr:
+    """The base with as many axes as the exponent: Fluid 1.8.5 takes one with fewer for the exponent."""
+    ranks = [len(shape_of(value) or ()) for value in node.inputs]
+    if ranks[0] >= ranks[1] or _is_number(base):
+        return base
+    value = node.inputs[0]
+    assert value is not None
+    if is_constant(value):
+        shape = Weight(value).shape
+        return context.tensor(Weight(value, (("reshape", (*[1] * (ranks[1] - ranks[0]), *shape)),)))
+    card, keywords = cards.choose("fluid", Facts("Unsqueeze", {"axes": list(range(ranks[1] - ranks[0]))}))
+    positional, named = arranged(card, keywords)
+    return expressions.call(context.api(card.api), [base, *positional], named)
 
 
 def _bias(context: Context, node: ir.Node) -> ast.expr | None:

@@ -11,6 +11,7 @@ from typing import Any
 import onnx_ir as ir
 
 from interlingua import cards
+from interlingua.adapters import split_pads
 from interlingua.cards import Card, Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context, arranged, weight_for
@@ -18,6 +19,7 @@ from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+from interlingua_fluid.cards.forms import rounds_alike
 from interlingua_fluid.lowering import lowers
 from interlingua_fluid.naming import parameters_of
 
@@ -88,15 +90,29 @@ def convolution(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     return _as_images(context, node, facts, weights)
 
 
-@lowers("MaxPool", "AveragePool")
-def pooling(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """Pooling over one spatial axis is pooling over two whose first has size 1."""
+@lowers("MaxPool", "AveragePool", "LRN")
+def over_images(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """What is done over one spatial axis is done over two whose first has size 1."""
+    facts = _without_rounding(facts)
     if facts.rank == 1:
         return _as_images(context, node, facts, {})
     card, keywords = cards.choose("fluid", facts)
     positional, named = arranged(card, keywords)
     context.note_mapping(node, card.spelled(facts.rank), expressions.call("x", positional, named))
     return expressions.call(context.api(card.spelled(facts.rank)), [context.operand(_first(node)), *positional], named)
+
+
+def _without_rounding(facts: Facts) -> Facts:
+    """Pooling whose rounding up Fluid understands otherwise, said by padding at the end instead."""
+    shapes = [facts.shapes.get(name) for name in ("X", "Y")]
+    sizes = [known(shape[2:]) if shape else None for shape in shapes]
+    if rounds_alike(facts) or facts.get("count_include_pad") or sizes[0] is None or sizes[1] is None:
+        return facts
+    begin, end = split_pads(facts["pads"])
+    for axis, (size, count) in enumerate(zip(*sizes, strict=True)):
+        reach = (count - 1) * facts["strides"][axis] + facts["kernel_shape"][axis]
+        end[axis] = max(reach - size - begin[axis], 0)
+    return dataclasses.replace(facts, values={**facts.values, "ceil_mode": 0, "pads": [*begin, *end]})
 
 
 _NEUTRAL = {"kernel_shape": [1], "strides": [1], "dilations": [1], "output_padding": [0]}
