@@ -91,6 +91,8 @@ def prove(
         if proof.verdict == "failed":
             _fail(proof, _target_divergence(prepared, package, framework, runnable, arrays, options))
         proofs.append(dataclasses.replace(proof, verdict="inconclusive", reason=doubt) if doubt else proof)
+    if doubt:
+        notes.add(Skipped("proof", f"inconclusive: {doubt}"))
     return proofs
 
 
@@ -202,7 +204,9 @@ def _target_divergence(
 
 
 def _insensitive(model: ir.Model, arrays: Mapping[str, Array], outputs: Sequence[Array]) -> str:
-    """Why the proof tells nothing: no output moves when the inputs do; "" where it tells something."""
+    """Why the proof tells nothing: outputs are no numbers, or none moves with the inputs; "" where it tells something."""
+    if all(array.dtype.kind == "f" and np.isnan(array).any() for array in outputs):
+        return f"the outputs hold NaN{_weights_with_nan(model)}"
     floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
     if not floats:
         return ""
@@ -213,3 +217,14 @@ def _insensitive(model: ir.Model, arrays: Mapping[str, Array], outputs: Sequence
         if before.shape == after.shape and not compare("", before, after, INSENSITIVE).within:
             return ""
     return "the outputs hardly depend on the inputs"
+
+
+def _weights_with_nan(model: ir.Model) -> str:
+    """Names the weights that hold NaN; one is in memory at a time."""
+    found = [
+        str(metadata.origin(value))
+        for value in model.graph.initializers.values()
+        if value.const_value is not None and value.const_value.dtype.is_floating_point()
+        and np.isnan(value.const_value.numpy()).any()
+    ]
+    return f", and so do the weights {', '.join(found)}" if found else ""
