@@ -92,22 +92,37 @@ def _plain(name):
     return name[:-2] if name.endswith(":0") else name
 
 
-def _placeholders(nodes, taken, shapes):
+def _placeholders(nodes, taken, known, shapes):
     """Makes a placeholder of each input, with the shape the user said or the graph knows."""
     result = []
     for shown, tensor in taken:
         name, port = split(tensor)
         node = nodes[name]
-        shape = shapes.get(shown, shapes.get(name, shapes.get(tensor)))
-        if shape is None and len(taken) == 1:
-            shape = shapes.get("")
-        known = shape if shape is not None else shape_of(node)
+        there = known.get(name, shape_of(node))
+        said = next((shapes[key] for key in (shown, name, tensor) if key in shapes), None)
+        if said is None and len(taken) == 1:
+            said = shapes.get("")
+        shape = there if said is None else _fitting(shown, said, there)
         if node.op in PLACEHOLDERS and port == 0:
-            make_placeholder(node, dtype_of(node), known)
+            make_placeholder(node, dtype_of(node), shape)
         else:
-            _cut(node, port, known)
+            _cut(node, port, shape)
         result.append((shown, name))
     return result
+
+
+def _fitting(name, said, known):
+    """The shape a user said, an unknown size filled in from the graph.
+
+    Raises:
+        Refusal: the graph knows it otherwise.
+    """
+    if known is None:
+        return said
+    if len(said) != len(known) or any(None not in pair and pair[0] != pair[1] for pair in zip(said, known)):
+        texts = ["(%s)" % ", ".join("?" if size is None else str(size) for size in shape) for shape in (known, said)]
+        raise Refusal("UsageError", "Expected a shape of the input %r that fits %s. Received %s." % (name, texts[0], texts[1]))
+    return [there if size is None else size for size, there in zip(said, known)]
 
 
 def _cut(node, port, shape):
@@ -291,7 +306,7 @@ def export(files, format, folder, inputs, outputs, shapes, signature):
         taken = [(name, name) for name in find_inputs(nodes)]
         stops = [name for _, name in taken]
         nodes = prune(nodes, roots, stops)
-    entries = _placeholders(nodes, taken, {**{k: v for k, v in found_shapes.items() if v is not None}, **shapes})
+    entries = _placeholders(nodes, taken, found_shapes, shapes)
     weights = Weights(os.path.join(folder, "weights.bin"))
     try:
         stubbed = set()

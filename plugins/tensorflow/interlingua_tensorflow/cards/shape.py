@@ -17,16 +17,20 @@ def _new_shape(value: Any, facts: Facts) -> Any:
     return list(value)
 
 
-def _pairs(value: Any, facts: Facts) -> Any:
+def pairs_of(facts: Facts) -> list[list[int]]:
     """ONNX's pads as a pair for each axis of the data."""
-    count = facts["input_rank"]
+    count, value = facts["input_rank"], facts["pads"]
     said = facts.get("axes")
-    if any(number < 0 for number in value):
-        raise Unsupported(f"pads {list(value)} that cut off")
     pairs = [[0, 0] for _ in range(count)]
     for position, axis in enumerate(range(count) if said is None else said):
         pairs[axis] = [value[position], value[position + len(value) // 2]]
     return pairs
+
+
+def _pairs(value: Any, facts: Facts) -> Any:
+    if any(number < 0 for number in value):
+        raise Unsupported(f"pads {list(value)} that cut off")
+    return pairs_of(facts)
 
 
 def _from_pairs(value: Any, facts: Facts) -> Any:

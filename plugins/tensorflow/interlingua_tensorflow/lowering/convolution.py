@@ -17,7 +17,7 @@ from interlingua.ir.facts import inputs_of, is_constant
 from interlingua.records import record
 
 from interlingua_tensorflow.lowering import lowers
-from interlingua_tensorflow.lowering.common import FRAMEWORK, called, chosen, own_weights
+from interlingua_tensorflow.lowering.common import FRAMEWORK, called, chosen
 
 
 @lowers("Conv")
@@ -50,7 +50,6 @@ def conv_transpose(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
     What no padding of TensorFlow's says is computed whole and cut.
     """
-    own_weights(node, ("W",))
     if facts["group"] != 1:
         raise Unsupported("a transposed convolution with groups")
     sizes, padding = _sizes(facts), _padding(facts)
@@ -69,7 +68,9 @@ def conv_transpose(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     x = context.ref(inputs_of(node)["X"][0])
     batch = ast.Subscript(expressions.call(context.api("tf.shape"), [x]), ast.Constant(0), ast.Load())
     shape = [batch, *sizes, facts["out_channels"]]
-    result = called(context, node, facts, card, keywords, (shape,))
+    kernel = inputs_of(node)["W"][0]
+    weights = None if is_constant(kernel) else (_turned(context, card, kernel, facts),)
+    result = called(context, node, facts, card, keywords, (shape,), weights)
     if not cut:
         return result
     everything = ast.Slice()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 
 import onnx_ir as ir
 from interlingua.cards import Facts
@@ -21,10 +22,10 @@ TRAINING = "training"
 @lowers("BatchNormalization")
 def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`tf.nn.batch_normalization(x, mean, variance, offset, scale, ε)` with statistics that training does not move."""
-    if facts["training_mode"]:
-        raise Unsupported("normalization by the batch's own statistics")
-    card, keywords = chosen(facts)
     given = inputs_of(node)
+    if facts["training_mode"]:
+        return by_own_statistics(context, node, facts)
+    card, keywords = chosen(facts)
     x = context.operand(given["X"][0])
     tensors = [
         context.tensor(Weight(given[name][0]), trainable=name in ("B", "scale"))
@@ -34,6 +35,26 @@ def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.ex
     ]
     context.note_mapping(node, card.api, expressions.call("x", [], keywords))
     return expressions.call(context.api(card.api), [x, *tensors, *keywords.values()])
+
+
+def by_own_statistics(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`tf.nn.batch_normalization(x, *tf.nn.moments(x, axes), offset, scale, ε)`: by the batch's own statistics.
+
+    Raises:
+        Unsupported: the running statistics are asked for too, or the data's axes are not known.
+    """
+    if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
+        raise Unsupported("running statistics that move")
+    shape = facts.shapes.get("X")
+    if shape is None:
+        raise Unsupported("normalization by the batch's own statistics over unknown axes")
+    card, keywords = chosen(dataclasses.replace(facts, values={**facts.values, "training_mode": 0}))
+    given = inputs_of(node)
+    x = context.ref(given["X"][0])
+    moments = expressions.call(context.api("tf.nn.moments"), [x, list(range(len(shape) - 1))])
+    learned = [context.ref(given[name][0]) for name in ("B", "scale")]
+    context.note_mapping(node, card.api, expressions.call("x", [], keywords))
+    return expressions.call(context.api(card.api), [x, ast.Starred(moments, ast.Load()), *learned, *keywords.values()])
 
 
 @lowers("Dropout")

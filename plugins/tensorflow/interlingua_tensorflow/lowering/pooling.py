@@ -7,12 +7,14 @@ import dataclasses
 
 import onnx_ir as ir
 from interlingua.adapters import split_pads
-from interlingua.cards import Facts
-from interlingua.codegen.lowering import Context
+from interlingua.cards import Facts, by_record
+from interlingua.codegen import expressions
+from interlingua.codegen.lowering import Context, arranged
 from interlingua.errors import Unsupported
+from interlingua.ir.facts import inputs_of
 
 from interlingua_tensorflow.lowering import lowers
-from interlingua_tensorflow.lowering.common import called, chosen
+from interlingua_tensorflow.lowering.common import FRAMEWORK, called, chosen
 
 
 @lowers("MaxPool", "AveragePool")
@@ -27,7 +29,32 @@ def pool(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         values["count_include_pad"] = 0
     values.pop("storage_order", None)
     plain = dataclasses.replace(facts, values=values)
-    return called(context, node, plain, *chosen(plain))
+    try:
+        card, keywords = chosen(plain)
+    except Unsupported:
+        if node.op_type != "AveragePool" or values.get("count_include_pad") or not any(values["pads"]):
+            raise
+        return mean_of_what_is_there(context, node, plain)
+    return called(context, node, plain, card, keywords)
+
+
+def mean_of_what_is_there(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`mean(pad(x)) / mean(pad(ones))`: a mean over padded windows that divides by what is not padding."""
+    bare = dataclasses.replace(facts, values={**facts.values, "pads": [0] * (2 * facts.rank)})
+    card, keywords = chosen(bare)
+    padding = by_record(FRAMEWORK)["Pad"][0].api
+    begin, end = split_pads(facts["pads"])
+    pairs = [[0, 0], *([first, last] for first, last in zip(begin, end, strict=True)), [0, 0]]
+    x = context.ref(inputs_of(node)["X"][0])
+    positional, named = arranged(card, keywords)
+
+    def mean(value: ast.expr) -> ast.expr:
+        padded = expressions.call(context.api(padding), [value, pairs])
+        return expressions.call(context.api(card.spelled(facts.rank)), [padded, *positional], named)
+
+    context.note_mapping(node, card.spelled(facts.rank))
+    ones = expressions.call(context.api("tf.ones_like"), [x])
+    return expressions.operator("/", mean(x), mean(ones))
 
 
 def rounded_up(facts: Facts) -> list[int]:
