@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from interlingua_paddle.frontend.pir import Operator, Program
+from interlingua_paddle.frontend.pir import MALFORMED, Operator, Program, malformed
 
 CONVOLUTIONS = frozenset(
     f"pd_op.{name}"
@@ -225,11 +225,18 @@ RULES: tuple[Rule, ...] = (bias, lifted, response_normalization, dense)
 
 
 def fold(program: Program) -> tuple[Operator, ...]:
-    """The program's operators, folded by every rule in turn."""
+    """The program's operators, folded by every rule in turn.
+
+    Raises:
+        InvalidSource: an operator is not as Paddle writes it.
+    """
     block = Block(program)
     for rule in RULES:
         for operator in list(block.operators):
-            new = rule(block, operator) if operator in block.operators else None
+            try:
+                new = rule(block, operator) if operator in block.operators else None
+            except MALFORMED as error:
+                raise malformed(operator, "", error) from error
             if new is not None:
                 block.replace(operator, new)
         block.sweep()

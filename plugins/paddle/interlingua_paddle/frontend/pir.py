@@ -39,6 +39,18 @@ _ELEMENTS = {
 _SPECIAL = {"INF": float("inf"), "-INF": float("-inf"), "NaN": float("nan")}
 
 
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+"""What a missing attribute, or one of another type than Paddle writes, leads to."""
+
+
+def malformed(operator: Operator, place: str, error: Exception) -> InvalidSource:
+    """The error for an operator whose attributes or operands are not as Paddle writes them."""
+    return InvalidSource(
+        f"Expected {operator.name} as Paddle writes it. Received one that is broken ({type(error).__name__}: {error}).",
+        place=f"{place}, {operator.label}" if place else operator.label,
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Value:
     """An operator's result: `dtype` by numpy's name ("" where it is no tensor), None in `shape` for an unknown size."""
@@ -140,7 +152,7 @@ def parse(document: Any, place: str) -> Program:
     try:
         block = _single(_single(document["program"]["regions"])["blocks"])
         program = _program(version, block, document.get(NAMES) or {})
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+    except (*MALFORMED, RecursionError) as error:
         raise InvalidSource(
             f"Expected a whole PIR program. Received one whose structure is broken ({type(error).__name__}: {error}).",
             place=place,

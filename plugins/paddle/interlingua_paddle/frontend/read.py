@@ -44,6 +44,8 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     for operator in fold(program):
         try:
             read_operator(reading, operator)
+        except pir.MALFORMED as error:
+            raise pir.malformed(operator, str(path), error) from error
         except Unsupported as refusal:
             refusals.append(f"{operator.name} {reading.layer(operator)}: {refusal}")
             for value in operator.outputs:
