@@ -142,7 +142,9 @@ def _operand_rank(graph: Graph, layer: Layer, owner: str, said: Said) -> int:
 
 def _sizes_from(x: ir.Value, axis: int, count: int) -> list[int | None]:
     """The sizes of `count` axes of a value from `axis` on, None where one is free."""
-    shape = shape_of(x) or ()
+    shape = shape_of(x)
+    if shape is None:
+        return [None] * count
     start = axis % len(shape)
     return [size if isinstance(size, int) else None for size in shape[start : start + count]]
 
