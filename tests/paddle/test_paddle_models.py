@@ -81,6 +81,19 @@ def test_vgg_there_and_back_keeps_layers_and_weights_by_their_first_names(tmp_pa
         np.testing.assert_array_equal(again.const_value.numpy(), value.const_value.numpy())
 
 
+def test_a_layer_without_weights_keeps_its_name(tmp_path: Path) -> None:
+    builder = Builder("drop")
+    x = builder.input("x", ["N", 4])
+    for name, share in (("scope/first", 0.25), ("scope/second", 0.75)):
+        x = builder.record("Dropout", {"data": [x]}, {"ratio": share}, layer=name)
+        x = builder.node("Relu", [x], layer=f"{name}/relu")
+    source = nets.saved(builder.model([("y", x)]), tmp_path / "drop.onnx")
+    pipeline.convert(source, "paddle", tmp_path / "out")
+    back = pipeline.read(tmp_path / "out/model.json").model
+    dropouts = [metadata.place(node).layer for node in back.graph if node.op_type == "Dropout"]
+    assert dropouts == ["scope/first", "scope/second"]
+
+
 def channels_last() -> ir.Model:
     """A small net as TensorFlow has it: NHWC data, a Flatten before a dense layer, Transposes around each op."""
     builder = Builder("nhwc")

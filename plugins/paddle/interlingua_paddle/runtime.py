@@ -69,15 +69,20 @@ def materialise(arrays, folder, native, inputs, layers=None):
         model.eval()
         for name, tensor in list(model.named_parameters()) + list(model.named_buffers()):
             tensor.name = name
+        called = _dropouts_as_called(model)
         paddle.jit.save(model, prefix, input_spec=specs)
     with open(prefix + ".json", encoding="utf-8") as file:
         program = json.load(file)
     _renumber(program, {})
-    program[NAMES] = {"weights": _carried_names(folder), "layers": layers or {}}
+    names = dict(layers or {})
+    dropouts = [op["O"][0]["%"] for op in _operators(program, "1.dropout")]
+    if len(dropouts) == len(called):  # weightless layers leave no name in the program
+        names.update({"dropout_{}".format(n): names.get(name, name) for n, name in zip(dropouts, called, strict=True)})
+    program[NAMES] = {"weights": _carried_names(folder), "layers": names}
     with open(prefix + ".json", "w", encoding="utf-8") as file:
         json.dump(program, file, separators=(",", ":"), sort_keys=False)
     files = [SAVED + suffix for suffix in (".json", ".pdiparams") if os.path.exists(prefix + suffix)]
-    return {"path": SAVED + ".json", "files": files, "transposes": _count(program, "1.transpose")}, {}
+    return {"path": SAVED + ".json", "files": files, "transposes": len(list(_operators(program, "1.transpose")))}, {}
 
 
 def probe(arrays, api, args=(), kwargs=None, weights=None):
@@ -291,7 +296,8 @@ def _labels(body, layers):
         owners = [owner[item["%"]] for item in op["I"] if item["%"] in owner]
         if owners and op["#"] in ("1.reshape", "1.unsqueeze", "1.assign", "1.transpose"):
             owner[number] = owners[0]
-        labels[number] = owners[0] if owners and owners[0] else "{}_{}".format(kind.rstrip("_"), number)
+        label = "{}_{}".format(kind.rstrip("_"), number)
+        labels[number] = owners[0] if owners and owners[0] else layers.get(label, label)
     return labels
 
 
@@ -308,10 +314,22 @@ def _numbers(item):
                 yield number
 
 
-def _count(item, kind):
-    """How many operators of a kind stand anywhere in a program."""
+def _operators(item, kind):
+    """The operators of a kind anywhere in a program, in its order."""
     if isinstance(item, dict):
-        return int(item.get("#") == kind) + sum(_count(value, kind) for value in item.values())
+        if item.get("#") == kind:
+            yield item
+        item = list(item.values())
     if isinstance(item, list):
-        return sum(_count(value, kind) for value in item)
-    return 0
+        for value in item:
+            for found in _operators(value, kind):
+                yield found
+
+
+def _dropouts_as_called(model):
+    """A list that fills with the names of the dropout layers in the order in which they are called."""
+    called = []
+    for name, layer in model.named_sublayers():
+        if isinstance(layer, paddle.nn.Dropout):
+            layer.register_forward_pre_hook(lambda layer, given, name=name: called.append(name))
+    return called

@@ -22,10 +22,10 @@ def inspect(artifact: Artifact) -> Inspection:
             continue
         taken = [weights.pop(number) for number in dict.fromkeys(operator.inputs) if number in weights]
         name = taken[0].name.rpartition(".")[0] if taken else ""
-        name = program.layers.get(name, name)
         output = _shape(operator.outputs[0].shape) if operator.outputs else ""
         count = sum(_elements(parameter.value) for parameter in taken)
-        layers.append(Layer(name or operator.label, operator.name, output, count))
+        name = name or operator.label
+        layers.append(Layer(program.layers.get(name, name), operator.name, output, count))
     missing: tuple[str, ...] = ()
     if program.parameters and "weights" not in artifact.files:
         missing = (f"the weights, {artifact.files['graph'].with_suffix('.pdiparams').name}",)

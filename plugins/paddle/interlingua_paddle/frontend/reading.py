@@ -84,7 +84,7 @@ class Reading:
             if "." in name.strip("."):
                 layer = name.rpartition(".")[0]
                 return self.layers.get(layer, layer)
-        return operator.label
+        return self.layers.get(operator.label, operator.label)
 
     def rank(self, operator: Operator) -> int:
         """How many spatial axes the operator's first input has."""
