@@ -54,7 +54,8 @@ class Package:
 
     `weights` maps the target's weight names to expressions over the source's parameters, `layers` its layer names (as
     the runtime's `trace` gives them) to the source's. `materialise` holds extra arguments for the runtime's
-    `materialise`; `native_path` is set where the backend itself wrote the native artifact (Caffe, ONNX).
+    `materialise`; `native_path` is set where the backend itself wrote the native artifact (Caffe, ONNX). `unproved`
+    says why the target's runtime cannot prove what was written, which is right all the same (OpenCV for Caffe).
     """
 
     inputs: tuple[Port, ...]
@@ -64,6 +65,7 @@ class Package:
     layers: dict[str, str] = dataclasses.field(default_factory=dict)
     materialise: dict[str, Any] = dataclasses.field(default_factory=dict)
     native_path: str = ""
+    unproved: tuple[str, ...] = ()
 
 
 def ports(values: list[ir.Value] | tuple[ir.Value, ...]) -> tuple[Port, ...]:

@@ -81,6 +81,9 @@ def prove(
         reference, reference_name = original, told
     kept = {f"output.{name}": np.ascontiguousarray(array) for name, array in zip(names, reference, strict=True)}
     save_file({**given, **kept}, folder / REFERENCE)
+    if package.unproved:
+        notes.add(Skipped("target", f"not run in proof: {' '.join(package.unproved)}"))
+        return proofs
     doubt = _insensitive(source.model, arrays, ir_outputs)
     assert framework.backend is not None
     runnable = targets(folder, native, [port.identifier for port in package.outputs])

@@ -102,16 +102,18 @@ def _ports(network: Network, values: list[ir.Value]) -> tuple[Port, ...]:
         raise UnsupportedModel("Expected outputs that the model computes.", [str(refusal)]) from refusal
 
 
-def _tell(network: Network, text: str, notes: Notes) -> None:
-    """Tells what the runtime cannot prove, and weights that lose digits."""
+def _tell(network: Network, text: str, notes: Notes) -> tuple[str, ...]:
+    """Tells what the runtime cannot prove, which is returned, and weights that lose digits."""
     fields = [flat(entry.children) for entry in outline(text) if entry.name == "layer"]
-    for sentence in oracle.unproved((said["name"], said["type"], said) for said in fields):
+    unproved = oracle.unproved((said["name"], said["type"], said) for said in fields)
+    for sentence in unproved:
         place, _, fact = sentence.partition(": ")
         notes.add(Skipped(place, f"The written layer cannot be proved. {fact}"))
     for name, blobs in network.learned.items():
         for blob in blobs:
             if isinstance(blob.weight, Weight) and blob.weight.tensor.dtype == ir.DataType.DOUBLE:
                 notes.add(Approximated(name, "float64 weights are written as float32"))
+    return tuple(unproved)
 
 
 def _weights(network: Network) -> dict[str, str]:
@@ -133,7 +135,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     network = lower(model, request.options.notes, request.options.class_name or model.graph.name or "network")
     inputs, outputs = _ports(network, list(model.graph.inputs)), _ports(network, list(model.graph.outputs))
     text = render(network.message)
-    _tell(network, text, request.options.notes)
+    unproved = _tell(network, text, request.options.notes)
     (request.folder / GRAPH).write_text(text, encoding="utf-8")
     write_caffemodel(request.folder / WEIGHTS, network.message, network.learned)
     return Package(
@@ -143,4 +145,5 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
         weights=_weights(network),
         layers=dict(network.layers),
         native_path=GRAPH,
+        unproved=unproved,
     )
