@@ -254,7 +254,8 @@ def default_of(card: Card, name: str, rank: int) -> Any:
     if parameter.default is REQUIRED or parameter.adapter.read is None:
         return parameter.default
     described = record(card.record).parameters[name]
-    facts = Facts(card.record, {"kernel_shape": ["kernel"] * rank, "input_rank": rank + 2, "size": 1}, rank, {})
+    known = {"kernel_shape": ["kernel"] * rank, "pads": [0] * (2 * rank), "input_rank": rank + 2, "size": 1}
+    facts = Facts(card.record, known, rank, {})
     try:
         value = parameter.adapter.read(parameter.default, facts)
     except (Unsupported, KeyError, TypeError, ValueError):

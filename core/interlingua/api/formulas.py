@@ -268,6 +268,12 @@ def _reduced(losses: Array, counts: Array, reduction: str) -> Array:
     return np.asarray(losses.sum() / counts.sum() if reduction == "mean" else losses.sum())
 
 
+@_formula("placeholder")
+def _declared(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
+    """The shape itself, −1 for an unknown axis."""
+    return np.array([-1 if size is None else size for size in said["shape"] or ()])
+
+
 def compute(record: str, inputs: Mapping[str, Sequence[Array] | Array], values: Mapping[str, Any]) -> Array:
     """The result of a record for inputs by canonical name, in double precision."""
     wide: dict[str, Any] = {}

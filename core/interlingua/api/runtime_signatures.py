@@ -1,4 +1,4 @@
-"""Measures the signatures of APIs in a worker: loaded by file under any Python from 3.7 on, imports nothing of ours."""
+"""Measures the signatures of APIs, and what they declare, in a worker: loaded by file under any Python from 3.7 on, imports nothing of ours."""
 
 import importlib
 import inspect
@@ -18,6 +18,21 @@ def versions(arrays):
 def signatures(arrays, apis):
     """For each dotted name its parameters with their defaults as code (None where required); None where none is told."""
     return {api: _signature(api) for api in apis}, {}
+
+
+def declare(arrays, api, arguments):
+    """Declares an input by the API and tells the shape it then has, None for an unknown axis."""
+    module = importlib.import_module(SHORT.get(api.split(".")[0], api.split(".")[0]))
+    if hasattr(module, "enable_static"):
+        module.enable_static()
+    named = {name: _constant(value) for name, value in arguments.items()}
+    shape = list(_resolve(api)(**named).shape)
+    sizes = [getattr(size, "value", size) for size in shape]
+    return [None if size is None or size < 0 else int(size) for size in sizes], {}
+
+
+def _constant(value):
+    return _resolve(value) if isinstance(value, str) and value.split(".")[0] in SHORT else value
 
 
 def _signature(api):

@@ -22,7 +22,7 @@ from interlingua.records.cases import Case, cases
 from interlingua.worker import Worker, shared
 
 TOLERANCE = 1e-5
-_SIGNATURES = Path(__file__).with_name("runtime_signatures.py")
+_MEASURING = Path(__file__).with_name("runtime_signatures.py")
 
 
 def verify(*, framework: str = "", record: str = "", say: Callable[[str], None] = lambda line: None) -> int:
@@ -88,10 +88,14 @@ def run(framework: Framework, runtime: Runtime, only: str = "") -> Evidence:
     if only:
         record(only)
     outcomes: list[Outcome] = []
-    for case in cases():
-        if only in ("", case.record):
-            outcomes.extend(_case(case, framework, runtime, version))
-    return Evidence(runtime.name, framework.name, engine, version, versions, signatures(framework, runtime, version), tuple(outcomes))
+    with Worker(interpreter_for(runtime), _MEASURING, name=f"{runtime.name}, signatures") as measuring:
+        for case in cases():
+            if only in ("", case.record):
+                declares = case.record == "placeholder"
+                found = _declared(case, framework, version, measuring) if declares else _case(case, framework, runtime, version)
+                outcomes.extend(found)
+        measured = signatures(framework, version, measuring)
+    return Evidence(runtime.name, framework.name, engine, version, versions, measured, tuple(outcomes))
 
 
 def _engine(runtime: Runtime, versions: dict[str, str]) -> str:
@@ -100,12 +104,31 @@ def _engine(runtime: Runtime, versions: dict[str, str]) -> str:
     return next((name for name in told if name in versions), next(n for n in versions if n not in ("python", "numpy")))
 
 
-def signatures(framework: Framework, runtime: Runtime, version: str) -> dict[str, list[list[str | None]] | None]:
+def signatures(framework: Framework, version: str, measuring: Worker) -> dict[str, list[list[str | None]] | None]:
     """The measured signature of every API of the framework's cards, None where Python tells none."""
     apis = sorted({card.spelled(rank) for card in cards(framework.name) if _called_by_name(card, version) for rank in card.ranks or (0,)})
-    with Worker(interpreter_for(runtime), _SIGNATURES, name=f"{runtime.name} signatures") as worker:
-        reply = worker.call("signatures", phase="measure signatures", timeout=300.0, apis=apis)
-    return dict(reply.value)
+    return dict(measuring.call("signatures", phase="measure signatures", timeout=300.0, apis=apis).value)
+
+
+def _declared(case: Case, framework: Framework, version: str, measuring: Worker) -> Iterator[Outcome]:
+    """Whether each API that declares an input gives it the shape that the case says."""
+    made = call(case)
+    for card in by_record(framework.name).get(case.record, ()):
+        if not _called_by_name(card, version) or "." not in card.api:
+            continue
+        try:
+            said = card.lower(made.facts)
+        except Unsupported:
+            continue
+        try:
+            shape = measuring.call("declare", phase=f"call {card.api}", timeout=execute.SECONDS, api=card.api, arguments=said).value
+        except InterlinguaError as error:
+            yield _failed(case, card.api, "card", error.message, "")
+            continue
+        if shape == list(case.values["shape"]):
+            yield Outcome(case.record, case.name, evidence.PROVED, card.api, "card", said)
+        else:
+            yield _failed(case, card.api, "card", f"shape {shape}, expected {case.values['shape']}", "")
 
 
 def _called_by_name(card: Card, version: str) -> bool:

@@ -31,8 +31,8 @@ Told = Mapping[str, Mapping[str, Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-    """A seeded array: "normal", "positive" (0.5 to 2), "wide" (five times as far), "tiny" (up to 0.001), "classes" (whole numbers below `below`), "shares" (positive,
-    sum 1 along axis 1) or "constant" (the number `below`). `constant` makes an input that the model itself holds."""
+    """A seeded array: "normal", "positive" (0.5 to 2), "wide" (five times as far), "tiny" (up to 0.001), "classes" (whole numbers below `below`), "shares" and "middle" (positive,
+    sum 1 along the last axis, or along axis 1) or "constant" (the number `below`). `constant` makes an input that the model itself holds."""
 
     shape: Shape
     kind: str = "normal"
@@ -100,14 +100,17 @@ def case(
     return Case(described, name, inputs, values, frozenset(), tuple(tuple(g.split()) for g in groups), computed)
 
 
-INERT: Mapping[tuple[str, str], str] = {
+BEYOND_INFERENCE: Mapping[tuple[str, str], str] = {
     ("Dropout", "seed"): "only draws in training",
     ("Dropout", "ratio"): "only acts in training",
     ("BatchNormalization", "momentum"): "only moves the running statistics in training",
+    ("BatchNormalization", "training_mode"): "normalizes by the batch and returns two more outputs",
+    ("Dropout", "training_mode"): "drops, which is random",
     ("MaxPool", "storage_order"): "only numbers the indices, a second output",
     ("placeholder", "name"): "names the input",
+    ("placeholder", "dtype"): "changes no shape, which is what a declaration gives",
 }
-"""Parameters that change no result of an inference, with the reason; cases assert that too."""
+"""Parameters that change no result of an inference, or that no inference says, with the reason."""
 
 
 @functools.cache

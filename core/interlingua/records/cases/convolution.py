@@ -55,4 +55,17 @@ CASES = (
     case("ConvTranspose", "dilated", X=_IMAGE, W=(4, 6, 3, 3), B=(6,), dilations=[2, 2]),
     case("ConvTranspose", "volume", X=_VOLUME, W=(4, 6, 2, 3, 2), B=(6,), strides=[2, 1, 2]),
     case("ConvTranspose", "computed kernel", X=_IMAGE, W=(4, 6, 3, 3), B=(6,), strides=[2, 2], computed=True),
+    case("Conv", "line, no bias", X=_LINE, W=(6, 4, 3)),
+    case("Conv", "volume, no bias", X=_VOLUME, W=(6, 4, 3, 2, 3)),
+    case("ConvTranspose", "line, no bias", X=_LINE, W=(4, 6, 3)),
+    case("ConvTranspose", "line, dilated", X=_LINE, W=(4, 6, 3), B=(6,), dilations=[2]),
+    case("ConvTranspose", "line, grouped", X=_LINE, W=(4, 3, 3), B=(6,), group=2),
+    case("ConvTranspose", "line, output padding", X=_LINE, W=(4, 6, 3), B=(6,), strides=[2], output_padding=[1]),
+    case("ConvTranspose", "volume, no bias", X=_VOLUME, W=(4, 6, 2, 3, 2)),
+    case("ConvTranspose", "volume, padded", X=_VOLUME, W=(4, 6, 3, 3, 3), B=(6,), strides=[2, 1, 2], pads=[1] * 6),
+    case("ConvTranspose", "volume, dilated", X=_VOLUME, W=(4, 6, 2, 2, 2), B=(6,), dilations=[2, 1, 2]),
+    case("ConvTranspose", "volume, grouped", X=_VOLUME, W=(4, 3, 2, 2, 2), B=(6,), group=2),
+    case(
+        "ConvTranspose", "volume, output padding", X=_VOLUME, W=(4, 6, 3, 3, 3), B=(6,), strides=[2, 2, 2], output_padding=[1, 1, 1]
+    ),
 )

@@ -24,6 +24,8 @@ def _windows(op: str) -> list[Case]:
         case(op, "rounded up", X=_IMAGE, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
         case(op, "rounded up, padded", X=_IMAGE, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1),
         case(op, "rounded up into the padding", X=_ODD, kernel_shape=[2, 2], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1),
+        case(op, "line, rounded up", X=(2, 3, 10), kernel_shape=[3], strides=[2], ceil_mode=1),
+        case(op, "volume, rounded up", X=(2, 3, 6, 4, 6), kernel_shape=[3, 3, 3], strides=[2, 2, 2], ceil_mode=1),
         case(op, "volume", X=_VOLUME, kernel_shape=[2, 2, 2], strides=[2, 2, 2]),
         case(op, "volume, padded", X=_VOLUME, kernel_shape=[3, 3, 3], strides=[2, 1, 2], pads=[1] * 6),
         case(op, "dilated", X=_ODD, kernel_shape=[2, 2], dilations=[2, 3]),

@@ -50,4 +50,5 @@ CASES = (
     case("Concat", "default axis", inputs=((2, 3, 4), (2, 3, 4)), groups=["torch paddle fluid", "keras", "caffe"]),
     case("Squeeze", "by default", data=(2, 1, 4, 1), groups=["torch keras tensorflow paddle onnx"]),
     case("Transpose", "by default", data=(2, 3, 4), groups=["onnx tensorflow"]),
+    case("Squeeze", "one of two", data=(2, 1, 4, 1), axes=[1]),
 )
