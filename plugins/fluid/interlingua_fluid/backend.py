@@ -19,11 +19,12 @@ from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Port, Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
 from interlingua.codegen.weights import NAMES, write_safetensors
-from interlingua_fluid.lowering import elementwise, layers, lowers
+from interlingua.notes import Changed
+from interlingua_fluid.lowering import elementwise, layers, lowers, shape
 from interlingua_fluid.naming import Parameters, start
 from interlingua_fluid.repetition import factored
 
-MODULES = (elementwise, layers)
+MODULES = (elementwise, layers, shape)
 _TENSORS = "parameters"
 
 DIALECT = Dialect(
@@ -199,6 +200,10 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     """
     names = start(model)
     program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
+    for row in mapped:
+        if row.op == "BatchNormalization" and row.api == layers.ARITHMETIC:
+            text = "written as arithmetic, which batch_norm refuses: stored statistics hold in training too"
+            request.options.notes.add(Changed(row.layer, text))
     made = _standing_tensors(program, names)
     for statement in program.statements:
         statement.value = _Inline(made).visit(statement.value)

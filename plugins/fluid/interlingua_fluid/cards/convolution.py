@@ -45,7 +45,7 @@ def _transposed(api: str, rank: int, data: str) -> Card:
         ranks=(rank,),
         weights={"W": Slot("param_attr"), "B": Slot("bias_attr")},
         output_padding=whole_size("output_size"),
-        kernel_shape=per_axis("filter_size"),
+        kernel_shape=per_axis("filter_size", None),
         pads=edges("padding", 0),
         strides=per_axis("stride", 1),
         dilations=per_axis("dilation", 1),

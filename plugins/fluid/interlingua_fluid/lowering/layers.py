@@ -23,6 +23,9 @@ from interlingua_fluid.cards.forms import rounds_alike
 from interlingua_fluid.lowering import lowers
 from interlingua_fluid.naming import parameters_of
 
+ARITHMETIC = "arithmetic"
+"""What the report says of a layer that became plain arithmetic."""
+
 
 def make(context: Context, node: ir.Node, facts: Facts, source: ast.expr, weights: Mapping[str, Weight]) -> ast.expr:
     """The call of the card that can say the facts, its parameters named; `weights` are by canonical name."""
@@ -216,7 +219,39 @@ def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.ex
     """By the batch's statistics in the training program, by the stored ones in its clone for testing."""
     if facts["training_mode"]:
         raise Unsupported("a normalization that stays in training mode")
-    return make(context, node, facts, context.operand(_first(node)), _weights(node, facts))
+    stored = all(is_constant(value) for value in node.inputs[1:])
+    try:
+        if stored:
+            return make(context, node, facts, context.operand(_first(node)), _weights(node, facts))
+    except Unsupported:
+        return _by_arithmetic(context, node, facts)
+    return _by_arithmetic(context, node, facts)
+
+
+def _by_arithmetic(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`(x - mean) / sqrt(variance + epsilon) * scale + bias`, for what batch_norm refuses."""
+    shape = facts.shapes.get("X")
+    if shape is None:
+        raise Unsupported("the input's rank is not known")
+    scale, bias, mean, variance = (_along_channels(context, value, len(shape) - 2) for value in node.inputs[1:])
+    source = context.operand(_first(node))
+    spread = expressions.operator("+", variance, expressions.literal(facts["epsilon"]))
+    centred = expressions.operator("-", source, mean)
+    scaled = expressions.operator("/", centred, _function(context, "Sqrt", {}, spread))
+    context.note_mapping(node, ARITHMETIC)
+    return expressions.operator("+", expressions.operator("*", scaled, scale), bias)
+
+
+def _along_channels(context: Context, value: ir.Value | None, rank: int) -> ast.expr:
+    """A vector of one number a channel, with axes of size 1 for the spatial ones."""
+    assert value is not None
+    if is_constant(value):
+        weight = Weight(value)
+        wide = weight.then(("reshape", (weight.size, *[1] * rank))) if rank else weight
+        learned = next(iter(value.uses())).idx in (1, 2)
+        return context.tensor(wide, trainable=learned and context.trained(value))
+    axes = list(range(1, rank + 1))
+    return _function(context, "Unsqueeze", {"axes": axes}, context.ref(value)) if axes else context.ref(value)
 
 
 @lowers("PRelu")
