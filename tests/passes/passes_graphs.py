@@ -14,6 +14,11 @@ def weights(*shape: int, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng([seed, *shape]).normal(size=shape) * 0.3).astype(np.float32)
 
 
+def scaled(*shape: int, inputs: int) -> np.ndarray:
+    """Weights that keep a signal's size through a layer of that many inputs, so that no softmax saturates."""
+    return (np.random.default_rng([1, *shape]).normal(size=shape) * (2 / inputs) ** 0.5).astype(np.float32)
+
+
 class Graph:
     """Writes nodes one after another; every value's name is returned."""
 
@@ -88,16 +93,20 @@ def lenet(last: bool) -> ir.Model:
 
     channels = 1
     for number, features in enumerate((6, 16), 1):
-        kernel = graph.weight(weights(features, channels, 5, 5), f"conv{number}/kernel")
+        kernel = graph.weight(scaled(features, channels, 5, 5, inputs=25 * channels), f"conv{number}/kernel")
         bias = graph.weight(weights(features), f"conv{number}/bias")
         value = back(graph("Conv", first(value), kernel, bias, kernel_shape=[5, 5], pads=[2] * 4, name=f"conv{number}"))
         value = graph("Relu", value)
         value = back(graph("MaxPool", first(value), kernel_shape=[2, 2], strides=[2, 2]))
         channels = features
     value = graph("Flatten", value)
-    value = graph("Gemm", value, graph.weight(weights(784, 84), "fc1/kernel"), graph.weight(weights(84), "fc1/bias"))
+    value = graph(
+        "Gemm", value, graph.weight(scaled(784, 84, inputs=784), "fc1/kernel"), graph.weight(weights(84), "fc1/bias")
+    )
     value = graph("Relu", value)
-    value = graph("Gemm", value, graph.weight(weights(84, 10), "fc2/kernel"), graph.weight(weights(10), "fc2/bias"))
+    value = graph(
+        "Gemm", value, graph.weight(scaled(84, 10, inputs=84), "fc2/kernel"), graph.weight(weights(10), "fc2/bias")
+    )
     return graph.model(graph("Softmax", value))
 
 

@@ -11,8 +11,8 @@ from passes_graphs import FLOAT, Graph, compute, lenet, operators, vgg, weights
 
 from interlingua import passes
 from interlingua.ir import metadata
-from interlingua.ir.origin import Constant
 from interlingua.ir.canonical import NotCanonical, assert_canonical, check
+from interlingua.ir.origin import Constant
 from interlingua.notes import Notes
 
 

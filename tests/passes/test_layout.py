@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from passes_graphs import Graph, compute, lenet, operators, vgg, weights
+from passes_graphs import Graph, compute, lenet, operators, scaled, vgg, weights
 
 from interlingua import passes
 from interlingua.errors import UsageError
@@ -29,6 +29,33 @@ def turned(value: ir.Value, array: np.ndarray) -> np.ndarray:
 
 def laid_out(model: ir.Model, data_axes: str, choice: str) -> ir.Model:
     return layout.apply(model, data_axes=data_axes, ops=ABLE - {"PRelu"}, layout=choice, notes=Notes(), debug=True)
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_nets_tell_inputs_and_axis_orders_apart(name, last):
+    """A net whose output hardly moves would let a wrong axis order pass."""
+    model = prepared(MODELS[name](last))
+    height, width, channels = SHAPES[name]
+    shape = (3, height, width, channels) if last else (3, channels, height, width)
+    array = np.random.default_rng(5).normal(size=shape).astype(np.float32)
+    (expected,) = compute(model, {"x": array})
+    turned_sides = array.swapaxes(1, 2) if last else array.swapaxes(2, 3)
+    (other,) = compute(model, {"x": np.ascontiguousarray(turned_sides)})
+    assert np.ptp(expected, axis=0).max() > 1e-2
+    assert abs(other - expected).max() > 1e-2
+
+
+def test_a_wrong_permutation_of_the_weight_is_seen(monkeypatch):
+    from interlingua.passes import flattening
+
+    right = flattening._permuted
+    monkeypatch.setattr(flattening, "_permuted", lambda inner, order, *rest: right(inner, (0, 1, 3, 2), *rest))
+    model = prepared(lenet(last=True))
+    array = np.random.default_rng(5).normal(size=(3, 28, 28, 1)).astype(np.float32)
+    (expected,) = compute(model, {"x": array})
+    (found,) = compute(laid_out(model, "N C *", "source"), {"x": array})
+    assert abs(found - expected).max() > 1e-2
 
 
 @pytest.mark.parametrize("choice", ["source", "native", "channels_first"])
@@ -58,7 +85,7 @@ def test_the_weight_after_flatten_is_the_permutation_of_the_article():
     text = "reshape(transpose(reshape(fc1/kernel, 7, 7, 16, 84), 2, 0, 1, 3), 784, 84)"
     assert text in expressions
     moved = expressions[text]
-    kernel = weights(784, 84)
+    kernel = scaled(784, 84, inputs=784)
     expected = kernel.reshape(7, 7, 16, 84).transpose(2, 0, 1, 3).reshape(784, 84)
     assert origin.is_permutation(origin.parse(text))
     assert moved.const_value.numpy().tobytes() == np.ascontiguousarray(expected).tobytes()
