@@ -92,6 +92,6 @@ def _legacy(path: Path) -> InvalidSource:
     return InvalidSource(
         f"Expected a PIR program (`.json`, Paddle 3). Received {path.name!r}, a ProgramDesc of Paddle 2 or Fluid.",
         place=str(path),
-        hint="What Fluid 1.x wrote, the plugin `fluid` reads (pip install interlingua-fluid); else load it in Paddle and "
-        "save it again with paddle.jit.save.",
+        hint="What Fluid 1.x wrote, the plugin `fluid` reads (pip install interlingua-fluid); else load it in Paddle "
+        "and save it again with paddle.jit.save.",
     )
