@@ -193,10 +193,11 @@ def _reshape(node: ir.Node, known: dict[ir.Value, Known]) -> bool:
     source, target, output = node.inputs[0], node.inputs[1], node.outputs[0]
     if target is None or target not in known or source is None:
         return False
-    zero = node.attributes.get("allowzero")
-    if zero is not None and zero.as_int():
-        return False
     wanted = known[target]
+    zero = node.attributes.get("allowzero")
+    if zero is not None and zero.as_int() and any(size.number == 0 for size in wanted):
+        return False
+    node.attributes.pop("allowzero", None)  # no size is said to be 0, so a 0 may stand for a copied axis
     have = [] if source.shape is None else [of_shape(size) for size in source.shape]
     sizes: list[int | None] = []
     for axis, size in enumerate(wanted):
