@@ -20,7 +20,7 @@ def keras_worker() -> Iterator[Worker]:
 
 @pytest.fixture(scope="session")
 def model_maker() -> Iterator[Worker]:
-    with Worker(Path(sys.executable), Path(__file__).parent / "models.py", name="keras") as worker:
+    with Worker(Path(sys.executable), Path(__file__).parent / "runtime_models.py", name="keras") as worker:
         yield worker
 
 

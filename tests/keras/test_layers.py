@@ -10,7 +10,7 @@ from interlingua.passes import layout
 from interlingua.proof import execute
 from interlingua.worker import Worker
 
-CASES = Path(__file__).parent / "cases.py"
+CASES = Path(__file__).parent / "runtime_cases.py"
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,6 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
         tuple(program.outputs),
         mapped,
         origins,
-        form.names,
+        form.names | form.again,
         {"names": {"layers": form.names, "weights": origins}},
     )

@@ -47,11 +47,15 @@ class Parameter(layers.Layer):
 
 @dataclasses.dataclass
 class Functional:
-    """The body of `build()`, the weights by Keras' paths, and Keras' names with the source's."""
+    """The body of `build()`, the weights by Keras' paths, and Keras' names with the source's.
+
+    `again` are the names under which the runtime's trace tells a layer's second and later uses.
+    """
 
     body: list[Item]
     weights: dict[str, Weight]
     names: dict[str, str]
+    again: dict[str, str]
     ports: tuple[Port, ...]
     helper: bool
 
@@ -128,12 +132,16 @@ def functional(program: Program, apis: list[str], model_name: str) -> Functional
     taken = {target for statement in program.statements for target in statement.targets}
     first_uses: dict[int, list[Item]] = {}
     kept: list[Layer] = []
+    uses: dict[str, int] = {}
+    again: dict[str, str] = {}
     chosen = {layer.attribute: names.take(layer.source) for layer in _weighty_first(program.layers)}
     for layer in program.layers:
         twin = next((other for other in kept if _same(layer, other)), None)
         if twin is not None:
             _share(program, twin, written, taken, first_uses)
             written[layer.attribute] = written[twin.attribute]
+            uses[twin.attribute] = uses.get(twin.attribute, 1) + 1
+            again[f"{chosen[twin.attribute]}#{uses[twin.attribute]}"] = layer.source
             continue
         kept.append(layer)
         name = chosen[layer.attribute]
@@ -149,7 +157,7 @@ def functional(program: Program, apis: list[str], model_name: str) -> Functional
         value = _InPlace(written).visit(copy.deepcopy(statement.value))
         body.append(Line(expressions.assign(statement.targets, value), statement.comment))
     body.extend(_returned(program, model_name))
-    return Functional(body, weights, names.given, ports, bool(program.tensors))
+    return Functional(body, weights, names.given, again, ports, bool(program.tensors))
 
 
 _HELD_SIMPLY = re.compile(r"[A-Za-z0-9_.\-/]+")

@@ -207,7 +207,7 @@ def probe(arrays, *, api, args=(), kwargs=None, weights=None):
 
     Strings "$name" in the arguments stand for arrays. A layer is constructed with `kwargs`, called on `args`, its
     variables set from `weights` (variable name -> array name, all of them), and called again; any other class is
-    constructed and called; a function is called with both.
+    constructed with `kwargs`, but for the tensors among them, and called; a function is called with both.
     """
     keras.utils.set_random_seed(0)
     target = _resolve(api)
@@ -222,7 +222,8 @@ def probe(arrays, *, api, args=(), kwargs=None, weights=None):
             variables[name].assign(arrays[source])
         value = layer(*given)
     elif isinstance(target, type):
-        value = target(**named)(*given)
+        tensors = {name: value for name, value in named.items() if tf.is_tensor(value)}
+        value = target(**{name: value for name, value in named.items() if name not in tensors})(*given, **tensors)
     else:
         value = target(*given, **named)
     found = {}

@@ -8,6 +8,9 @@ from interlingua.cards import REQUIRED, Adapter, Card, Facts, Kind, Parameter, S
 from interlingua.errors import Unsupported
 from interlingua_keras.cards.forms import ACTIVATION, DATA_FORMAT, channels_last, told, trained
 
+TRANSPOSE, RESHAPE = "keras.ops.transpose", "keras.ops.reshape"
+"""What a kernel and bias that the model computes are brought into Keras' order with."""
+
 CROPPING = "keras.layers.Cropping{n}D"
 """Cuts off what a transposed convolution with pads of its own has too much."""
 
@@ -41,6 +44,25 @@ def _layer(record: str, api: str, kernel: str, *, ranks: Sequence[int] = (1, 2, 
     )
 
 
+def _function(record: str, api: str, kernel: str, **extra: Any) -> Card:
+    return card(
+        record,
+        api,
+        write=False,
+        read=False,
+        ranks=(1, 2, 3),
+        when=_one_of_both,
+        inputs={"X": Slot("inputs", "N * C"), "W": Slot("kernel", kernel)},
+        outputs={"Y": "N * C"},
+        ignored=(DATA_FORMAT,),
+        limits=_LIMITS,
+        kernel_shape=told("kernel_shape", "the kernel's"),
+        strides=per_axis("strides", 1),
+        dilations=per_axis("dilation_rate", 1),
+        **extra,
+    )
+
+
 def _channels(value: Any, facts: Facts) -> Any:
     channels = channels_last(facts)
     if channels is None:
@@ -48,6 +70,7 @@ def _channels(value: Any, facts: Facts) -> Any:
     return channels
 
 
+_WORD = policy("padding", "valid", same="same", valid="valid")
 _GROUPS_OF_ONE = parameter("(groups)", None, Adapter("told", lambda value, facts: None, _channels, "one a channel"))
 
 
@@ -158,7 +181,7 @@ CARDS = (
         when=_depthwise,
         kernel_shape=per_axis("kernel_size", positional=True),
         strides=per_axis("strides", 1),
-        pads=policy("padding", "valid", same="same", valid="valid"),
+        pads=_WORD,
         dilations=per_axis("dilation_rate", 1),
         multiplier=same("depth_multiplier", 1),
         group=_GROUPS_OF_ONE,
@@ -173,7 +196,7 @@ CARDS = (
         out_channels=same("filters", positional=True),
         kernel_shape=per_axis("kernel_size", positional=True),
         strides=per_axis("strides", 1),
-        pads=policy("padding", "valid", same="same", valid="valid"),
+        pads=_WORD,
         dilations=per_axis("dilation_rate", 1),
         group=same("groups", 1),
         has_bias=flag("use_bias", True),
@@ -191,17 +214,14 @@ CARDS = (
             "kernel_shape": per_axis("kernel_size", positional=True),
         },
     ),
-    card(
-        "Conv",
-        "keras.ops.conv",
-        write=False,
-        ranks=(1, 2, 3),
-        inputs={"X": Slot("inputs", "N * C"), "W": Slot("kernel", "* I O")},
-        outputs={"Y": "N * C"},
-        ignored=(DATA_FORMAT,),
-        strides=per_axis("strides", 1),
-        pads=policy("padding", "valid", same="same", valid="valid"),
-        dilations=per_axis("dilation_rate", 1),
-        group=told("group", "the kernel's and the input's channels"),
+    _function(
+        "Conv", "keras.ops.conv", "* I O", pads=_WORD, group=told("group", "the kernel's and the input's channels")
+    ),
+    _function(
+        "ConvTranspose",
+        "keras.ops.conv_transpose",
+        "* O I",
+        pads=_transposed_padding("padding", "valid"),
+        output_padding=parameter("output_padding", None, _OUTPUT_PADDING),
     ),
 )

@@ -1,9 +1,14 @@
 """Arithmetic element by element: operators, and the merging layers that carry a name."""
 
-from interlingua.cards import Card, Kind, card
+from interlingua.cards import Card, Facts, Kind, card
 from interlingua_keras.cards.forms import PLAIN
 
 _AB = {"A": "x1", "B": "x2"}
+
+
+def _one_rank(facts: Facts) -> bool:
+    left, right = facts.shapes.get("A"), facts.shapes.get("B")
+    return left is not None and right is not None and len(left) == len(right) > 1
 
 
 def _binary(
@@ -18,9 +23,11 @@ def _binary(
         layer,
         kind=Kind.LAYER,
         write=False,
-        inputs=_AB,
+        when=_one_rank,
+        inputs={"A": "inputs", "B": "inputs"},
         ignored=PLAIN,
         remark="Called on a list of tensors of one rank.",
+        limits=("tensors of one number of axes, at least two",),
         traits={"call": "on a list"},
     )
     return plain, merging

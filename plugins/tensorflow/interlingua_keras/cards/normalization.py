@@ -26,6 +26,23 @@ CARDS = (
         traits={"momentum": "weight of the old value", "running variance": "biased"},
     ),
     card(
+        "BatchNormalization",
+        "keras.ops.batch_normalization",
+        write=False,
+        read=False,
+        inputs={
+            "X": Slot("x", "N * C"),
+            "input_mean": "mean",
+            "input_var": "variance",
+            "B": Slot("offset", default=None),
+            "scale": Slot("scale", default=None),
+        },
+        outputs={"Y": "N * C"},
+        fixed={AXIS: Fixed(-1)},
+        momentum=told("momentum", "nothing is learned"),
+        epsilon=same("epsilon", 1e-3),
+    ),
+    card(
         "LRN",
         "keras.ops.average_pool",
         read=False,
@@ -44,6 +61,7 @@ CARDS = (
         inputs={"data": "inputs"},
         ratio=same("rate", positional=True),
         fixed={"noise_shape": Fixed(None, None)},
-        ignored=(*trained(), "seed"),
+        seed=same("seed", None),
+        ignored=trained(),
     ),
 )

@@ -5,9 +5,9 @@ from typing import Any
 from interlingua.adapters import parameter, per_axis, policy, stride_or_kernel
 from interlingua.cards import Adapter, Card, Facts, Fixed, Kind, Slot, card
 from interlingua.errors import Unsupported
-from interlingua_keras.cards.forms import DATA_FORMAT, PLAIN
+from interlingua_keras.cards.forms import DATA_FORMAT, PLAIN, told
 
-_TRAITS = {"stride default": "the window's size", "pad": "'same' pads more at the end"}
+_TRAITS = {"stride default": "the window's size", "pad": "a word"}
 
 
 def _never_counted(value: Any, facts: Facts) -> Any:
@@ -22,6 +22,7 @@ def _window(record: str, layer: str, function: str, aliases: tuple[str, ...], **
         "outputs": {"Y": "N * C"},
         "strides": stride_or_kernel("strides"),
         "pads": policy("padding", "valid", same="same", valid="valid"),
+        **({"storage_order": told("storage_order", "no indices")} if record == "MaxPool" else {}),
         "ignored": (*PLAIN, DATA_FORMAT),
         "traits": _TRAITS,
         "limits": ("'valid' or 'same' padding only", "the output's size is rounded down"),

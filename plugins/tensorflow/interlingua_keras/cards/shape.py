@@ -64,7 +64,10 @@ def _read_around_space(value: Any, facts: Facts) -> list[int]:
 
 
 def _every_axis(value: Any, facts: Facts) -> Any:
-    return tuple(_pairs(facts))
+    rows = _pairs(facts)
+    if any(number < 0 for row in rows for number in row):
+        raise Unsupported("axes cut off, which is no padding")
+    return tuple(rows)
 
 
 def _read_every_axis(value: Any, facts: Facts) -> list[int]:

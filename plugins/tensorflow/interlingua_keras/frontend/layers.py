@@ -12,12 +12,14 @@ import onnx_ir as ir
 from interlingua import cards
 from interlingua.cards import Card, Kind
 from interlingua.errors import InvalidSource, Unsupported
+from interlingua.ir import metadata
 from interlingua.ir.build import Builder, read_call
 from interlingua.ir.facts import shape_of
 from interlingua.records import record
 from interlingua_keras.cards.forms import ACTIVATION, AXIS, CHANNELS_FIRST, DATA_FORMAT, PLAIN, SWITCHES
 from interlingua_keras.frontend import network, special
 from interlingua_keras.frontend.checks import check_weights
+from interlingua_keras.frontend.legacy import legacy
 from interlingua_keras.frontend.network import Layer, Reference
 from interlingua_keras.frontend.shapes import infer
 
@@ -74,7 +76,7 @@ def read_layer(builder: Builder, layer: Layer, call: Call, own: str, place: str,
     if layer.dtype not in ("float32", "float64") and layer.variables:
         raise Unsupported(f"it computes in {layer.dtype}")
     api = _api(layer)
-    arguments = {name: value for name, value in layer.config.items() if name not in PLAIN}
+    arguments = {legacy(layer.class_name, name): value for name, value in layer.config.items() if name not in PLAIN}
     known_card = _card(api, arguments)
     tensors = _inputs(builder, known_card, call, arguments, place)
     weights = _weights(known_card, layer, arguments, own, place, weight)
@@ -176,16 +178,11 @@ def _weights(
     names = [slot.name for slot in card.weights.values() if slot.name not in left_out]
     keys = list(layer.variables)
     numbered = all(key.isdecimal() for key in keys)
-    rows = dict(zip(names, keys, strict=False)) if numbered else {_modern(key): key for key in keys}
+    rows = dict(zip(names, keys, strict=False)) if numbered else {legacy(layer.class_name, key): key for key in keys}
     if len(keys) != len(names) or set(rows) != set(names):
         wanted, received = ", ".join(names) or "none", "none" if not keys else f"{len(keys)} ({', '.join(keys)})"
         raise InvalidSource(f"Expected the weights {wanted}. Received {received}.", place=place)
     return {name: weight(own, name, layer, rows[name]) for name in names}
-
-
-def _modern(name: str) -> str:
-    """A weight's name of today: Keras 2 said `depthwise_kernel`."""
-    return "kernel" if name == "depthwise_kernel" else name
 
 
 def _in_layout(
@@ -244,7 +241,11 @@ def _record(
     value = spell_out(builder, card, arguments, tensors, whole, place) if spell_out else None
     if value is not None:
         return value
-    return read_call(builder, card, arguments, tensors, whole, layer=place, rank=rank)
+    value = read_call(builder, card, arguments, tensors, whole, layer=place, rank=rank)
+    node = value.producer()
+    if card.record == "Transpose" and node is not None:
+        metadata.set_own(node)
+    return value
 
 
 def fused(builder: Builder, activation: Any, value: ir.Value, place: str) -> ir.Value:

@@ -12,7 +12,6 @@ import onnx_ir as ir
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import InvalidSource, Unsupported, UnsupportedModel, UsageError
 from interlingua.ir.build import Builder, opaque
-from interlingua.ir.facts import shape_of
 from interlingua.notes import Assumed
 from interlingua_keras.frontend.archive import ARCHIVE, open_archive
 from interlingua_keras.frontend.layers import Call, read_layer
@@ -21,6 +20,7 @@ from interlingua_keras.frontend.weights import as_json
 
 NAMES = "interlingua.json"
 DOMAIN = "keras"
+_MOST_OUTPUTS = 64
 _LARGEST_NAMES = 64 << 20
 
 
@@ -42,7 +42,7 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     model = reader.model()
     outputs = [value.name for value in model.graph.outputs]
     run = {"path": str(artifact.path), "format": artifact.format, "outputs": outputs}
-    return Source(model, artifact, "keras", run, options.notes)
+    return Source(model, artifact, "" if archive.legacy else "keras", run, options.notes)
 
 
 def _names(artifact: Artifact) -> dict[str, Any]:
@@ -68,6 +68,7 @@ class _Reader:
         self._builder = Builder(network.name)
         self._refusals: list[str] = []
         self._uses: dict[str, int] = {}
+        self._unknown: set[ir.Value] = set()
 
     def model(self) -> ir.Model:
         """The whole model."""
@@ -161,11 +162,15 @@ class _Reader:
         used = place if self._uses[place] == 1 else f"{place}#{self._uses[place]}"
         try:
             return [read_layer(self._builder, layer, call.bound(values), own, used, self._weight)]
-        except Unsupported as refusal:
-            self._refusals.append(f"{layer.class_name} {own}: {refusal}")
+        except (Unsupported, InvalidSource) as refusal:
+            follows = not self._unknown.isdisjoint(tensors)
+            if isinstance(refusal, InvalidSource) and not follows:
+                raise
+            if not follows or str(refusal).startswith("no card"):
+                self._refusals.append(f"{layer.class_name} {own}: {refusal}")
             value = opaque(self._builder, DOMAIN, layer.class_name, tensors, used)
-            value.shape, value.type = _copied(tensors), ir.TensorType(ir.DataType.FLOAT)
-            return [value] * 8
+            self._unknown.add(value)
+            return [value] * _MOST_OUTPUTS
 
     def _weight(self, own: str, name: str, layer: Layer, key: str) -> ir.Value:
         """A parameter under the name that the source gave it: of the Keras archive, or of what that came from."""
@@ -179,8 +184,3 @@ class _Reader:
             name=source,
         )
         return self._builder.weight(source, tensor)
-
-
-def _copied(tensors: Sequence[ir.Value]) -> ir.Shape | None:
-    shape = shape_of(tensors[0]) if tensors else None
-    return ir.Shape(shape) if shape is not None else None

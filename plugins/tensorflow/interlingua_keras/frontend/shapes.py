@@ -35,8 +35,10 @@ def _infer_node(node: ir.Node, place: str) -> None:
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
     for value in node.inputs:
-        if value is None or value.shape is None or value.dtype is None:
+        if value is None:
             continue
+        if value.shape is None or value.dtype is None:
+            return
         sizes = [dim if isinstance(dim, int) else dim.value for dim in value.shape]
         types[value.name or ""] = onnx.helper.make_tensor_type_proto(int(value.dtype), sizes)
         if value.const_value is not None and value.const_value.size <= _CONSTANTS_UP_TO:

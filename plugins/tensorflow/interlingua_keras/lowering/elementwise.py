@@ -6,12 +6,11 @@ import ast
 
 import onnx_ir as ir
 
-from interlingua import cards
-from interlingua.cards import Facts, Kind
+from interlingua.cards import Facts
 from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua.ir.facts import is_constant, known, shape_of
-from interlingua_keras.lowering.common import FRAMEWORK, chosen, just_written, layer_card, on_list, taken_over
+from interlingua_keras.lowering.common import chosen, just_written, layer_card, on_list, taken_over
 from interlingua_keras.lowering.registry import lowers
 
 
@@ -25,10 +24,9 @@ def merging(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     left, right = node.inputs[0], node.inputs[1]
     if left is None or right is None or is_constant(left) or is_constant(right):
         return chosen(context, node, facts)
-    first, second = shape_of(left), shape_of(right)
-    if first is None or second is None or len(first) != len(second) or len(first) < 2:
+    card = layer_card(facts.record)
+    if card.when is not None and not card.when(facts):
         return chosen(context, node, facts)
-    card = next(row for row in cards.by_record(FRAMEWORK)[facts.record] if row.kind is Kind.LAYER)
     return on_list(context.layer(node, card.spelled(0)), [context.ref(left), context.ref(right)])
 
 

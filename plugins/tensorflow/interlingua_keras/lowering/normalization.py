@@ -7,11 +7,11 @@ import ast
 import onnx_ir as ir
 
 from interlingua import cards
-from interlingua.cards import Facts
+from interlingua.cards import Facts, Kind
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context, by_card
 from interlingua.errors import Unsupported
-from interlingua.ir.facts import CHANNELS_LAST, shape_of
+from interlingua.ir.facts import CHANNELS_LAST, inputs_of, shape_of
 from interlingua_keras.cards.forms import AXIS
 from interlingua_keras.lowering.common import FRAMEWORK
 from interlingua_keras.lowering.registry import lowers
@@ -20,11 +20,27 @@ from interlingua_keras.lowering.registry import lowers
 @lowers("BatchNormalization")
 def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """Says the axis where the channels are not the last."""
-    card, keywords = cards.choose(FRAMEWORK, facts)
     shape = shape_of(node.inputs[0])
-    if node.domain != CHANNELS_LAST and (shape is None or len(shape) > 2):
+    first = node.domain != CHANNELS_LAST and (shape is None or len(shape) > 2)
+    if not {"scale", "B", "input_mean", "input_var"} <= facts.constants:
+        return _computed(context, node, facts, 1 if first else -1)
+    card, keywords = cards.choose(FRAMEWORK, facts)
+    if first:
         keywords = {AXIS: 1, **keywords}
     return by_card(context, node, facts, card, keywords)
+
+
+def _computed(context: Context, node: ir.Node, facts: Facts, axis: int) -> ast.expr:
+    """Statistics that the model computes go into the function."""
+    card = next(row for row in cards.by_record(FRAMEWORK)[facts.record] if row.kind is Kind.FUNCTION)
+    keywords = {**card.lower(facts), AXIS: axis}
+    given = inputs_of(node)
+    (data, mean, variance), rest = list(card.inputs)[:3], list(card.inputs)[3:]
+    named = {card.inputs[name].name: context.ref(given[name][0]) for name in rest}
+    operands = [context.ref(given[name][0]) for name in (data, mean, variance)]
+    value = expressions.call(context.api(card.api), operands, {**keywords, **named})
+    context.note_mapping(node, card.api, value)
+    return value
 
 
 @lowers("LRN")

@@ -26,6 +26,21 @@ def lenet():
     return keras.Model(image, layers.Softmax(name="predictions")(x), name="lenet4")
 
 
+def vgg():
+    """VGG-16 with the widths of a doll's house."""
+    x = image = keras.Input((64, 64, 3), name="image")
+    for block, (depth, width) in enumerate([(2, 4), (2, 6), (3, 8), (3, 10), (3, 10)], 1):
+        for number in range(1, depth + 1):
+            name = f"block{block}_conv{number}"
+            x = layers.Conv2D(width, 3, padding="same", activation="relu", name=name)(x)
+        x = layers.MaxPooling2D(2, strides=2, name=f"block{block}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for name in ("fc1", "fc2"):
+        x = layers.Dense(24, activation="relu", name=name)(x)
+        x = layers.Dropout(0.5, name=f"{name}_drop")(x)
+    return keras.Model(image, layers.Dense(7, activation="softmax", name="predictions")(x), name="vgg16")
+
+
 def several():
     """Two inputs, outputs by name, a layer and a model used twice, functions, a Sequential inside."""
     a, b = keras.Input((8, 8, 3), name="a"), keras.Input((8, 8, 3), name="b")
