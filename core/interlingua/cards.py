@@ -155,7 +155,8 @@ class Card:
         if self.ranks and facts.rank not in self.ranks:
             raise Unsupported(f"{self.api} has no form for {facts.rank} spatial axes")
         if self.when is not None and not self.when(facts):
-            raise Unsupported(f"{self.api} does not cover this case")
+            limits = f" (its limits: {'; '.join(self.limits)})" if self.limits else ""
+            raise Unsupported(f"{self.api} does not cover this case{limits}")
         computed = [name for name in self.weights if name in facts.shapes and name not in facts.constants]
         if self.kind is Kind.LAYER and computed:
             raise Unsupported(f"{self.api} owns its weights; here the model computes {', '.join(computed)}")

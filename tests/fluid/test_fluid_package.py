@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from interlingua import passes, pipeline, plugin
-from interlingua.errors import VerificationFailed
+from interlingua.errors import UnsupportedModel, VerificationFailed
 from interlingua.ir.build import Builder
 from interlingua.notes import Notes
 from interlingua_fluid.naming import legalise, restore
@@ -117,6 +117,15 @@ def test_the_same_input_gives_the_same_bytes(made: Path, package: Path, tmp_path
     assert "inference_model/__model__" in stable
     assert {name: ours[name] for name in stable} == {name: again[name] for name in stable}
     assert str(tmp_path).encode() not in (tmp_path / "again/inference_model/__model__").read_bytes()
+
+
+@pytest.mark.legacy
+def test_operators_that_nobody_reads_are_refused_all_at_once(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModel) as refused:
+        pipeline.convert(made / "beyond_the_records", "onnx", tmp_path / "out")
+    named = {line.split()[0] for line in refused.value.refusals}
+    assert {"hard_swish", "gelu", "elementwise_max"} <= {word.rpartition(".")[2] for word in named}
+    assert not (tmp_path / "out").exists()
 
 
 def channels_last() -> ir.Model:

@@ -11,7 +11,6 @@ from typing import Any
 import onnx_ir as ir
 
 from interlingua import cards
-from interlingua.adapters import split_pads
 from interlingua.cards import Card, Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context, arranged, weight_for
@@ -19,7 +18,6 @@ from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
-from interlingua_fluid.cards.forms import rounds_alike
 from interlingua_fluid.lowering import lowers
 from interlingua_fluid.naming import parameters_of
 
@@ -76,7 +74,8 @@ def _weights(node: ir.Node, facts: Facts) -> dict[str, Weight]:
     return found
 
 
-def _first(node: ir.Node) -> ir.Value:
+def first_input(node: ir.Node) -> ir.Value:
+    """The node's data."""
     value = node.inputs[0]
     assert value is not None
     return value
@@ -87,42 +86,17 @@ def convolution(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """A convolution of one spatial axis is one of two whose first has size 1."""
     weights = _weights(node, facts)
     if facts.rank != 1:
-        return make(context, node, facts, context.operand(_first(node)), weights)
+        return make(context, node, facts, context.operand(first_input(node)), weights)
     kernel = weights["W"]
     weights["W"] = kernel.then(("reshape", (*kernel.shape[:2], 1, kernel.shape[2])))
-    return _as_images(context, node, facts, weights)
-
-
-@lowers("MaxPool", "AveragePool", "LRN")
-def over_images(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """What is done over one spatial axis is done over two whose first has size 1."""
-    facts = _without_rounding(facts)
-    if facts.rank == 1:
-        return _as_images(context, node, facts, {})
-    card, keywords = cards.choose("fluid", facts)
-    positional, named = arranged(card, keywords)
-    context.note_mapping(node, card.spelled(facts.rank), expressions.call("x", positional, named))
-    return expressions.call(context.api(card.spelled(facts.rank)), [context.operand(_first(node)), *positional], named)
-
-
-def _without_rounding(facts: Facts) -> Facts:
-    """Pooling whose rounding up Fluid understands otherwise, said by padding at the end instead."""
-    shapes = [facts.shapes.get(name) for name in ("X", "Y")]
-    sizes = [known(shape[2:]) if shape else None for shape in shapes]
-    if rounds_alike(facts) or facts.get("count_include_pad") or sizes[0] is None or sizes[1] is None:
-        return facts
-    begin, end = split_pads(facts["pads"])
-    for axis, (size, count) in enumerate(zip(*sizes, strict=True)):
-        reach = (count - 1) * facts["strides"][axis] + facts["kernel_shape"][axis]
-        end[axis] = max(reach - size - begin[axis], 0)
-    return dataclasses.replace(facts, values={**facts.values, "ceil_mode": 0, "pads": [*begin, *end]})
+    return as_images(context, node, facts, weights)
 
 
 _NEUTRAL = {"kernel_shape": [1], "strides": [1], "dilations": [1], "output_padding": [0]}
 
 
-def _as_images(context: Context, node: ir.Node, facts: Facts, weights: Mapping[str, Weight]) -> ast.expr:
-    """`squeeze(layer(unsqueeze(x, [2])), [2])`."""
+def as_images(context: Context, node: ir.Node, facts: Facts, weights: Mapping[str, Weight]) -> ast.expr:
+    """`squeeze(layer(unsqueeze(x, [2])), [2])`: what is done over one spatial axis, done over two."""
     values = dict(facts.values)
     for name, first in _NEUTRAL.items():
         if values.get(name) is not None:
@@ -135,7 +109,7 @@ def _as_images(context: Context, node: ir.Node, facts: Facts, weights: Mapping[s
         for name, shape in facts.shapes.items()
     }
     wide = dataclasses.replace(facts, rank=2, values=values, shapes=shapes)
-    source = _function(context, "Unsqueeze", {"axes": [2]}, context.operand(_first(node)))
+    source = function(context, "Unsqueeze", {"axes": [2]}, context.operand(first_input(node)))
     if weights:
         made = make(context, node, wide, source, weights)
     else:
@@ -143,10 +117,10 @@ def _as_images(context: Context, node: ir.Node, facts: Facts, weights: Mapping[s
         positional, named = arranged(card, keywords)
         context.note_mapping(node, card.spelled(2), expressions.call("x", positional, named))
         made = expressions.call(context.api(card.spelled(2)), [source, *positional], named)
-    return _function(context, "Squeeze", {"axes": [2]}, made)
+    return function(context, "Squeeze", {"axes": [2]}, made)
 
 
-def _function(context: Context, record: str, values: Mapping[str, Any], source: ast.expr) -> ast.expr:
+def function(context: Context, record: str, values: Mapping[str, Any], source: ast.expr) -> ast.expr:
     """A function without weights, called through its card."""
     card, keywords = cards.choose("fluid", Facts(record, values))
     positional, named = arranged(card, keywords)
@@ -167,7 +141,7 @@ def dense(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         if bias.size != weight.shape[1]:
             raise Unsupported(f"a bias of the shape {list(bias.shape)}")
         weights["C"] = bias.then(("reshape", (weight.shape[1],)))
-    return make(context, node, facts, _unflattened(context, _first(node)), weights)
+    return make(context, node, facts, _unflattened(context, first_input(node)), weights)
 
 
 def _unflattened(context: Context, value: ir.Value) -> ast.expr:
@@ -222,7 +196,7 @@ def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.ex
     stored = all(is_constant(value) for value in node.inputs[1:])
     try:
         if stored:
-            return make(context, node, facts, context.operand(_first(node)), _weights(node, facts))
+            return make(context, node, facts, context.operand(first_input(node)), _weights(node, facts))
     except Unsupported:
         return _by_arithmetic(context, node, facts)
     return _by_arithmetic(context, node, facts)
@@ -234,10 +208,10 @@ def _by_arithmetic(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if shape is None:
         raise Unsupported("the input's rank is not known")
     scale, bias, mean, variance = (_along_channels(context, value, len(shape) - 2) for value in node.inputs[1:])
-    source = context.operand(_first(node))
+    source = context.operand(first_input(node))
     spread = expressions.operator("+", variance, expressions.literal(facts["epsilon"]))
     centred = expressions.operator("-", source, mean)
-    scaled = expressions.operator("/", centred, _function(context, "Sqrt", {}, spread))
+    scaled = expressions.operator("/", centred, function(context, "Sqrt", {}, spread))
     context.note_mapping(node, ARITHMETIC)
     return expressions.operator("+", expressions.operator("*", scaled, scale), bias)
 
@@ -251,7 +225,7 @@ def _along_channels(context: Context, value: ir.Value | None, rank: int) -> ast.
         learned = next(iter(value.uses())).idx in (1, 2)
         return context.tensor(wide, trainable=learned and context.trained(value))
     axes = list(range(1, rank + 1))
-    return _function(context, "Unsqueeze", {"axes": axes}, context.ref(value)) if axes else context.ref(value)
+    return function(context, "Unsqueeze", {"axes": axes}, context.ref(value)) if axes else context.ref(value)
 
 
 @lowers("PRelu")
@@ -273,5 +247,5 @@ def prelu(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         raise Unsupported(f"slopes of the shape {list(slope.shape)} for an input of {list(shape)}")
     weights["slope"] = slope.then(("reshape", wanted)) if slope.shape != wanted else slope
     card, keywords = cards.choose("fluid", facts)
-    source = context.operand(_first(node))
+    source = context.operand(first_input(node))
     return call(context, node, facts, card, {"mode": mode, **keywords}, source, weights)
