@@ -116,17 +116,34 @@ def _expose(proto, names):
 
 
 def probe(arrays, *, api, args=(), kwargs=None, weights=None):
-    """One operator on the arrays that "$name" stands for, in `args` or by the input's name; others are attributes."""
-    given = {key: value for key, value in (kwargs or {}).items() if isinstance(value, str) and value.startswith("$")}
+    """One operator on the arrays that "$name" stands for, in `args` or by the input's name.
+
+    Numbers under an input's name are a constant input; all others are attributes.
+    """
+    said = dict(kwargs or {})
+    values = {name: array for name, array in arrays.items()}
     order = [each.name for each in onnx.defs.get_schema(api, PINNED, "").inputs]
-    names = [each[1:] if each else "" for each in [*args, *(given[each] for each in order if each in given)]]
-    attributes = {key: value for key, value in (kwargs or {}).items() if key not in given}
-    node = onnx.helper.make_node(api, names, ["output"], **attributes)
-    kinds = {name: onnx.helper.np_dtype_to_tensor_dtype(arrays[name].dtype) for name in names if name}
-    inputs = [onnx.helper.make_tensor_value_info(name, kind, arrays[name].shape) for name, kind in kinds.items()]
+    names = [each[1:] if each else "" for each in args]
+    for name in order[len(names) :]:
+        value = said.pop(name, None)
+        if isinstance(value, str) and value.startswith("$"):
+            value = value[1:]
+        elif value is not None:
+            whole = isinstance(value, (int, list)) and not isinstance(value, bool)
+            values["said." + name] = np.asarray(value, np.int64 if whole else None if isinstance(value, bool) else np.float32)
+            value = "said." + name
+        names.append(value or "")
+    while names and not names[-1]:
+        names.pop()
+    node = onnx.helper.make_node(api, names, ["output"], **said)
+    given = {name: values[name] for name in names if name}
+    inputs = [
+        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in given.items()
+    ]
     graph = onnx.helper.make_graph([node], "probe", inputs, [onnx.helper.make_empty_tensor_value_info("output")])
     proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", PINNED)], ir_version=10)
-    return _evaluate(_expanded_session(proto, ""), {name: arrays[name] for name in kinds}, None)
+    return _evaluate(_expanded_session(proto, ""), given, None)
 
 
 def _session(source):
