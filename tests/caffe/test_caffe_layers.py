@@ -62,6 +62,7 @@ def x4(nets: Any, *shape: int, positive: bool = False) -> Array:
         ("Dropout", "dropout_param { dropout_ratio: 0.3 }", ["Dropout"]),
         ("Dropout", "dropout_param { dropout_ratio: 0.3 scale_train: false }", ["Mul"]),
         ("LRN", "lrn_param { local_size: 3 alpha: 0.5 beta: 0.6 }", ["LRN"]),
+        ("LRN", "", ["LRN"]),
         ("Permute", "permute_param { order: 0 order: 3 order: 1 order: 2 }", ["Transpose"]),
         ("Flatten", "", ["Flatten"]),
         ("Flatten", "flatten_param { axis: 2 }", ["Reshape"]),
@@ -294,9 +295,9 @@ def test_the_oracle_names_what_it_cannot_prove() -> None:
     for kind in REFUSED:
         (said,) = oracle.unproved([("op", kind, {})])
         assert said == f"op: OpenCV has no layer {kind}."
-    fields = flat(outline("lrn_param { k: 2.0 } pooling_param { pool: STOCHASTIC }"))
+    fields = flat(outline("lrn_param { k: 2.0 alpha: 1 } pooling_param { pool: STOCHASTIC }"))
     assert len(oracle.unproved([("n", "LRN", fields), ("p", "Pooling", fields), ("c", "Concat", fields)])) == 2
-    assert not oracle.unproved([("n", "LRN", flat(outline("lrn_param { k: 1.0 }")))])
+    assert not oracle.unproved([("n", "LRN", flat(outline("lrn_param { k: 1.0 alpha: 0.1 }")))])
 
 
 def _opencv(text: str, weights: bytes, x: Array) -> Array:
@@ -358,12 +359,14 @@ def test_what_nobody_reads_is_an_opaque_node(nets: Any, kind: str, fields: str, 
 
 def test_what_follows_an_opaque_layer_is_read_where_its_shape_does_not_matter(nets: Any) -> None:
     text = one("Mish") + """
-    layer { name: "conv" type: "Convolution" bottom: "op" top: "conv" convolution_param { num_output: 2 kernel_size: 3 } }
+    layer { name: "conv" type: "Convolution" bottom: "op" top: "conv"
+      convolution_param { num_output: 2 kernel_size: 3 } }
     layer { name: "prelu" type: "PReLU" bottom: "conv" top: "conv" }
     layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { kernel_size: 2 stride: 2 } }
     layer { name: "ip" type: "InnerProduct" bottom: "pool" top: "ip" inner_product_param { num_output: 3 } }
     """
-    blobs = {"conv": [nets.array(2, 4, 3, 3), nets.array(2)], "prelu": [nets.array(2)], "ip": [nets.array(3, 8), nets.array(3)]}
+    blobs = {"conv": [nets.array(2, 4, 3, 3), nets.array(2)], "prelu": [nets.array(2)]}
+    blobs["ip"] = [nets.array(3, 8), nets.array(3)]
     source = nets.read(nets.net(text, **blobs))
     assert [node.op_type for node in source.model.graph if not node.domain] == ["Conv", "MaxPool", "Flatten", "Gemm"]
     assert [node.op_type for node in source.model.graph if node.domain] == ["Mish", "PReLU"]

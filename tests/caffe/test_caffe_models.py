@@ -1,4 +1,4 @@
-"""Whole networks in both directions: LeNet-4 and a VGG-like net, their weights to the bit, the text as written by hand."""
+"""Whole networks in both directions: LeNet-4 and a VGG-like net, weights to the bit, text as written by hand."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from interlingua_caffe.frontend.read import read
-from interlingua_caffe.frontend.recognise import recognise
-from interlingua_caffe.proto.wire import stored_layers
 
 from interlingua import pipeline
 from interlingua.artifact import ReadOptions
 from interlingua.errors import VerificationFailed
 from interlingua.testing import nets as models
+from interlingua_caffe.frontend.read import read
+from interlingua_caffe.frontend.recognise import recognise
+from interlingua_caffe.proto.wire import stored_layers
 
 LENET = """name: "lenet"
 layer {
@@ -102,7 +102,8 @@ def test_a_network_written_by_hand_comes_back_letter_by_letter(nets: Any, tmp_pa
     assert {proof.verdict for proof in report.proofs} == {"proved"}
     assert (tmp_path / "again" / "deploy.prototxt").read_text() == LENET
     before = {layer.name: layer.blobs for layer in stored_layers(path.with_suffix(".caffemodel"))}
-    after = {layer.name: layer.blobs for layer in stored_layers(tmp_path / "again" / "deploy.caffemodel") if layer.blobs}
+    written = stored_layers(tmp_path / "again" / "deploy.caffemodel")
+    after = {layer.name: layer.blobs for layer in written if layer.blobs}
     assert before.keys() == after.keys()
     for name, group in before.items():
         for left, right in zip(group, after[name], strict=True):

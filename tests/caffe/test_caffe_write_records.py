@@ -222,6 +222,7 @@ CASES = [
         momentum=0.9,
     ),
     node("LRN", '"LRN" lrn_param { local_size: 3 alpha: 0.0001 }', size=3),
+    node("LRN", '"LRN" lrn_param { alpha: 1 }', size=5, alpha=1.0),
     node("LRN", '"LRN" lrn_param { alpha: 0.02 beta: 0.5 }', size=5, alpha=0.02, beta=0.5),
     node("LRN", '"LRN" lrn_param { alpha: 0.02 k: 2 }', size=5, alpha=0.02, bias=2.0, unproved=True),
     data("Dropout", '"Dropout"'),

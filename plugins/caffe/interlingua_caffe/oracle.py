@@ -72,12 +72,18 @@ DEVIATIONS = (
 )
 
 
+TO_BE_SAID = {"LRN": "lrn_param.alpha"}
+"""Fields for which OpenCV has another default than Caffe: a network given to it says them."""
+
+
 def unproved(layers: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[str]:
     """One sentence for each layer that OpenCV cannot prove; a layer is its name, type and fields by dotted path."""
     found = []
     for name, kind, fields in layers:
         if kind not in RUNS:
             found.append(f"{name}: OpenCV has no layer {kind}.")
+        if TO_BE_SAID.get(kind, "") not in ("", *fields):
+            found.append(f"{name}: OpenCV has another default of {TO_BE_SAID[kind]}, which is to be said.")
         for row in DEVIATIONS:
             if row.layer == kind and fields.get(row.field, row.faithful[0]) not in row.faithful:
                 found.append(f"{name}: OpenCV does not honour {row.field} ({row.fact}).")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from interlingua_caffe import oracle
 from interlingua_caffe.frontend.net import Net
 from interlingua_caffe.frontend.upgrade import INPUT
 from interlingua_caffe.proto import Message, message
@@ -21,7 +22,15 @@ def _bare(layer: Message) -> Message:
             for inner in field.message_type.fields:
                 if inner.message_type is not None and inner.message_type.name == _FILLER:
                     value.ClearField(inner.name)
+    _say_default(bare)
     return bare
+
+
+def _say_default(layer: Message) -> None:
+    """Says the field for which the runtime has another default."""
+    owner, _, name = oracle.TO_BE_SAID.get(layer.type, "").partition(".")
+    if owner and not getattr(layer, owner).HasField(name):
+        setattr(getattr(layer, owner), name, getattr(getattr(layer, owner), name))
 
 
 def deploy_text(net: Net) -> str:

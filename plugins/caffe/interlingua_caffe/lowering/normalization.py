@@ -36,3 +36,10 @@ def batch_normalization(network: Network, node: ir.Node, facts: Facts) -> None:
     if not plain:
         learned = [Learned(Weight(scale)), Learned(Weight(shift))]
         network.for_node(node, "Scale", {"scale_param.bias_term": True}, learned, inputs=[normalized])
+
+
+@lowers("LRN")
+def local_response(network: Network, node: ir.Node, facts: Facts) -> None:
+    """Says alpha even where it is Caffe's default, since OpenCV has another one."""
+    card, said = cards.choose(FRAMEWORK, facts)
+    network.for_node(node, card.api, {card.parameters["alpha"].name: facts["alpha"], **said})
