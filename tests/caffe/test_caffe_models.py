@@ -12,6 +12,7 @@ from interlingua import pipeline
 from interlingua.artifact import ReadOptions
 from interlingua.errors import VerificationFailed
 from interlingua.testing import nets as models
+from interlingua.worker import shared
 from interlingua_caffe.frontend.read import read
 from interlingua_caffe.frontend.recognise import recognise
 from interlingua_caffe.proto.wire import stored_layers
@@ -163,3 +164,10 @@ def test_what_the_runtime_cannot_prove_is_converted_and_told(nets: Any, tmp_path
     skipped = {(note.place, note.kind) for note in report.notes}
     assert {("norm", "Skipped"), ("source", "Skipped"), ("target", "Skipped")} <= skipped
     assert "    k: 2\n" in (tmp_path / "out" / "deploy.prototxt").read_text()
+
+
+def test_the_runtime_tells_what_was_written(nets: Any) -> None:
+    path = nets.net(LENET.replace("prob", "turned").replace('"Softmax"', '"Permute"'), **blobs(nets))
+    path.write_text(path.read_text().replace('top: "turned"', 'top: "turned"\n  permute_param { order: 1 order: 0 }'))
+    told = shared("caffe").call("materialise", folder=str(path.parent), native="caffe", inputs=[]).value
+    assert told == {"path": ".", "files": ["deploy.caffemodel", "deploy.prototxt"], "transposes": 1}

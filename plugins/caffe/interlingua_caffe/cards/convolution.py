@@ -26,7 +26,6 @@ def _convolution(record: str, api: str, **more: Any) -> Card:
         group=same("convolution_param.group", 1),
         fixed={"convolution_param.axis": Fixed(1, 1)},
         ignored=tuple(f"convolution_param.{name}" for name in _IGNORED),
-        limits=("the same padding at both ends of an axis",),
         traits={"bias": "on by default", "pad": "symmetric", "sizes": "one field, or *_h and *_w"},
         remark=f"Sizes: kernel_size {_KERNEL}; stride and pad likewise.",
         **more,
@@ -35,5 +34,9 @@ def _convolution(record: str, api: str, **more: Any) -> Card:
 
 CARDS = (
     _convolution("Conv", "Convolution"),
-    _convolution("ConvTranspose", "Deconvolution"),
+    _convolution(
+        "ConvTranspose",
+        "Deconvolution",
+        limits=("padding that differs at the two ends of an axis", "more at the output's end"),
+    ),
 )

@@ -11,7 +11,7 @@ from interlingua.errors import Unsupported
 from interlingua_caffe.cards.forms import X, layer
 
 _POOL, _GLOBAL = "pooling_param.pool", "pooling_param.global_pooling"
-_LIMITS = ("the same padding at both ends of an axis", "one or three spatial axes", "dilated windows")
+_LIMITS = ("padding that differs at the two ends of an axis", "one or three spatial axes", "dilated windows")
 
 
 def windows(size: int, kernel: int, stride: int, pad: int, *, up: bool) -> int:

@@ -104,10 +104,10 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
         options.notes.add(Skipped(place, f"The original cannot be run in proof. {fact}"))
     weights = options.weights or artifact.files.get("weights")
     run = {
-        "path": str(artifact.files["graph"]),
+        "path": str(artifact.files["graph"].resolve()),
         "format": artifact.format,
         "outputs": list(net.outputs),
         "text": text,
-        "weights": str(weights) if weights else None,
+        "weights": str(weights.resolve()) if weights else None,
     }
     return Source(model, artifact, "" if unproved else RUNTIME, run, options.notes)
