@@ -52,7 +52,7 @@ def joins_all_but_first(node: ir.Node) -> bool:
     if held is None or held.size != 2:
         return False
     first, rest = int(held[0]), int(held[1])
-    if first == 0 or (
+    if (first == 0 and not attribute(node, "allowzero", 0)) or (
         target.shape is not None and len(target.shape) == 2 and _same_size(source.shape[0], target.shape[0])
     ):
         return True

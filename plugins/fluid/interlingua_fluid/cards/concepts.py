@@ -34,6 +34,13 @@ _BATCHED = Adapter("without_batch", _without_batch, _with_batch, "without the ba
 _IGNORE = Adapter("ignore", _class_number, lambda value, facts: value, "−100 where unsaid")
 _BOOL = Adapter("boolean", lambda value, facts: bool(value), lambda value, facts: bool(value))
 
+
+def _classes_last(facts: Facts) -> bool:
+    """Whether the classes stand on the last axis."""
+    shape = facts.shapes.get("logits")
+    return facts["axis"] == -1 or (shape is not None and facts["axis"] == len(shape) - 1)
+
+
 CARDS = (
     card(
         "placeholder",
@@ -61,6 +68,7 @@ CARDS = (
     card(
         "softmax_cross_entropy",
         "paddle.fluid.layers.softmax_with_cross_entropy",
+        when=_classes_last,
         inputs={"logits": "logits", "labels": Slot("label", "N * 1")},
         outputs={"loss": "N * 1"},
         soft_labels=parameter("soft_label", False, _BOOL),

@@ -47,9 +47,10 @@ def _loss(api: str, kind: Kind) -> Card:
     )
 
 
-def _never(facts: Facts) -> bool:
-    """Labels by number and every loss have the class axis with size 1, which no canonical call has."""
-    return False
+def _classes_last(facts: Facts) -> bool:
+    """Whether the classes stand on the last axis."""
+    shape = facts.shapes.get("logits")
+    return facts["axis"] == -1 or (shape is not None and facts["axis"] == len(shape) - 1)
 
 
 CARDS = (
@@ -79,8 +80,7 @@ CARDS = (
         "softmax_cross_entropy",
         "paddle.nn.functional.softmax_with_cross_entropy",
         write=False,
-        when=_never,
-        limits=("class numbers and losses without a class axis of size 1",),
+        when=_classes_last,
         inputs={"logits": "logits", "labels": Slot("label", "N * 1")},
         outputs={"loss": "N * 1"},
         implied={"reduction": "none"},

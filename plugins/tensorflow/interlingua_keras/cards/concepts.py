@@ -3,10 +3,21 @@
 from typing import Any
 
 from interlingua.adapters import choice, same
-from interlingua.cards import Card, Fixed, Slot, card
+from interlingua.cards import Card, Facts, Fixed, card
 from interlingua_keras.cards.forms import without_batch
 
 _REDUCTIONS = {"none": "none", "mean": "sum_over_batch_size", "sum": "sum"}
+
+
+def _classes_last(facts: Facts) -> bool:
+    """Whether the classes stand on the last axis."""
+    shape = facts.shapes.get("logits")
+    return facts["axis"] == -1 or (shape is not None and facts["axis"] == len(shape) - 1)
+
+
+def _open_batch(facts: Facts) -> bool:
+    """Whether the first axis is the unknown one."""
+    return facts.get("shape") is None or facts["shape"][:1] in ([None], (None,))
 
 
 def _entropy(api: str, soft: bool, **more: Any) -> Card:
@@ -15,7 +26,8 @@ def _entropy(api: str, soft: bool, **more: Any) -> Card:
     return card(
         "softmax_cross_entropy",
         api,
-        inputs={"labels": "y_true", "logits": Slot("y_pred", "N * C")},
+        inputs={"labels": "y_true", "logits": "y_pred"},
+        when=None if soft else _classes_last,
         fixed=fixed,
         implied={"soft_labels": soft, **more.pop("implied", {})},
         axis=same("axis", -1),
@@ -41,6 +53,8 @@ CARDS = (
     card(
         "placeholder",
         "keras.Input",
+        when=_open_batch,
+        limits=("a batch axis of known size, which batch_size tells",),
         shape=without_batch("shape", positional=True),
         dtype=same("dtype", "float32"),
         name=same("name", None),
