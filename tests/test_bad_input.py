@@ -76,8 +76,10 @@ def test_damaged_artifact(artifacts: dict[str, Path], target: str, damage: str, 
             continue
         noise = np.random.default_rng(0).integers(0, 256, max(len(content), 64), np.uint8).tobytes()
         broken.write_bytes({"empty": b"", "half": content[: len(content) // 2], "noise": noise}[damage])
-        done = _convert(copy / artifact.relative_to(root), tmp_path / "out")
-        _refused(done, tmp_path / "out", 2, 3, 4, 5)
+        with pytest.raises(errors.InterlinguaError) as refused:
+            pipeline.convert(copy / artifact.relative_to(root), "onnx", tmp_path / "out")
+        assert refused.value.exit_code in (2, 3, 4, 5), (victim, refused.value)
+        assert not (tmp_path / "out").exists()
 
 
 def test_nothing_there(tmp_path: Path) -> None:

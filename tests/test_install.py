@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -18,11 +19,23 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree: pip builds inside what it installs."""
+    folder = tmp_path_factory.mktemp("tree")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder)
+    skipped = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    for name in ("core", "plugins"):
+        shutil.copytree(ROOT / name, folder / name, ignore=skipped)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fresh(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` folder of an environment that holds core and no plugin."""
     folder = tmp_path_factory.mktemp("fresh")
     venv.create(folder, with_pip=True)
-    _pip(folder / "bin", str(ROOT))
+    _pip(folder / "bin", str(tree))
     return folder / "bin"
 
 
@@ -38,7 +51,7 @@ def _interlingua(tools: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_core_runs_with_no_plugin_and_two_plugins_convert(fresh: Path, tmp_path: Path) -> None:
+def test_core_runs_with_no_plugin_and_two_plugins_convert(fresh: Path, tree: Path, tmp_path: Path) -> None:
     source = nets.saved(nets.lenet(), tmp_path / "lenet.onnx")
     listed = json.loads(_interlingua(fresh, "plugins", "--json").stdout)
     assert [row["distribution"] for row in listed["frameworks"]] == ["interlingua"]
@@ -47,7 +60,7 @@ def test_core_runs_with_no_plugin_and_two_plugins_convert(fresh: Path, tmp_path:
     refused = _interlingua(fresh, "convert", str(source), "--to", "torch", "-o", str(tmp_path / "torch"))
     assert refused.returncode == 2 and "pip install interlingua-torch" in refused.stderr
 
-    _pip(fresh, "--no-deps", str(ROOT / "plugins" / "torch"), str(ROOT / "plugins" / "paddle"))
+    _pip(fresh, "--no-deps", str(tree / "plugins" / "torch"), str(tree / "plugins" / "paddle"))
     for start, target in ((source, "torch"), (tmp_path / "torch" / "model.pt2", "paddle")):
         done = _interlingua(fresh, "convert", str(start), "--to", target, "-o", str(tmp_path / target))
         assert done.returncode == 0, done.stderr

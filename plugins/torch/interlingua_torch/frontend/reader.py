@@ -12,6 +12,7 @@ import onnx_ir as ir
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import UsageError
 from interlingua.ir import metadata
+from interlingua.ir.origin import parse
 from interlingua.onnx.reader import load
 from interlingua.scratch import scratch_folder
 from interlingua.worker import shared
@@ -39,7 +40,7 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
         _place(node, names)
     for value in model.graph.initializers.values():
         name = value.name or ""
-        metadata.set_origin(value, names.get(name, name))
+        metadata.set_origin(value, parse(names[name]) if name in names else name)
     _choose(model, options)
     outputs = [value.name for value in model.graph.outputs]
     run = {"path": str(artifact.path), "format": "torch-export", "outputs": outputs}
