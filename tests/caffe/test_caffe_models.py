@@ -169,5 +169,5 @@ def test_what_the_runtime_cannot_prove_is_converted_and_told(nets: Any, tmp_path
 def test_the_runtime_tells_what_was_written(nets: Any) -> None:
     path = nets.net(LENET.replace("prob", "turned").replace('"Softmax"', '"Permute"'), **blobs(nets))
     path.write_text(path.read_text().replace('top: "turned"', 'top: "turned"\n  permute_param { order: 1 order: 0 }'))
-    told = shared("caffe").call("materialise", folder=str(path.parent), native="caffe", inputs=[]).value
+    told = shared("caffe").call("materialise", phase="load", folder=str(path.parent), native="caffe", inputs=[]).value
     assert told == {"path": ".", "files": ["deploy.caffemodel", "deploy.prototxt"], "transposes": 1}
