@@ -17,6 +17,7 @@ from interlingua.axes import Rearrangement
 from interlingua.errors import Unsupported
 from interlingua.ir.metadata import origin
 from interlingua.ir.origin import FUNCTIONS, Call, Origin, simplified
+from interlingua.ir.stream import write_array
 
 _DTYPES = {
     ir.DataType.FLOAT: "F32",
@@ -81,12 +82,16 @@ class Weight:
         """How many elements."""
         return math.prod(self.shape)
 
-    def array(self) -> np.ndarray[Any, Any]:
-        """The values, in C order; a memory-mapped weight is read only now."""
+    def view(self) -> np.ndarray[Any, Any]:
+        """The values; where the steps only turn axes, a view of what is mapped from disk."""
         array = self.tensor.numpy()
         for function, argument in self.steps:
             array = FUNCTIONS[function](array, *argument)
-        return np.ascontiguousarray(array)
+        return array
+
+    def array(self) -> np.ndarray[Any, Any]:
+        """The values, in C order; a memory-mapped weight is read only now."""
+        return np.ascontiguousarray(self.view())
 
     @property
     def origin(self) -> Origin:
@@ -125,7 +130,7 @@ def write_safetensors(path: Path, weights: Mapping[str, Weight], metadata: Mappi
         file.write(struct.pack("<Q", len(text)))
         file.write(text)
         for _, weight in sorted(weights.items()):
-            file.write(weight.array().data.cast("B") if weight.size else b"")
+            write_array(file, weight.view())
 
 
 NAMES = "interlingua.names"

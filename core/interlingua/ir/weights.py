@@ -53,7 +53,7 @@ def moved(graph: ir.Graph, value: ir.Value, steps: Sequence[Step], name: str = "
         array = tensor.numpy()
         for function, numbers in needed:
             array = FUNCTIONS[function](array, *numbers)
-        return ir.tensor(np.ascontiguousarray(array), dtype=tensor.dtype)
+        return ir.tensor(array, dtype=tensor.dtype)
 
     lazy = ir.LazyTensor(load, tensor.dtype, ir.Shape(shape))
     return add_initializer(graph, name or f"{value.name}_{needed[-1][0]}", lazy, expression)

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import onnx_ir as ir
 
+from interlingua.ir.stream import write_tensor
 from interlingua.onnx.skeleton import LARGE, varint
 
 LIMIT = 2_000_000_000
@@ -42,7 +43,7 @@ def save(model: ir.Model, path: Path) -> list[Path]:
             _begin(stream, _GRAPH_INITIALIZER, len(head) + _size(value))
             stream.write(head)
             assert value.const_value is not None
-            stream.write(value.const_value.tobytes())
+            write_tensor(stream, value.const_value)
     return [path]
 
 

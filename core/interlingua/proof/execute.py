@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +42,23 @@ def trace(
     return reply.arrays
 
 
-def run_ir(model: ir.Model, arrays: Mapping[str, Array]) -> list[Array]:
-    """The IR's outputs, computed by onnxruntime without graph optimisations."""
+@contextlib.contextmanager
+def on_disk(model: ir.Model) -> Iterator[Path]:
+    """The IR as an ONNX file, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="interlingua-") as folder:
-        path, *_ = save(model, Path(folder) / "model.onnx")
-        return run(IR_RUNTIME, arrays, {"path": str(path), "format": "onnx"}, phase="run the IR")
+        yield save(model, Path(folder) / "model.onnx")[0]
+
+
+def run_ir(model: ir.Model | Path, arrays: Mapping[str, Array]) -> list[Array]:
+    """The outputs of the IR, or of the file it was saved to, computed by onnxruntime without graph optimisations."""
+    if isinstance(model, ir.Model):
+        with on_disk(model) as path:
+            return run_ir(path, arrays)
+    return run(IR_RUNTIME, arrays, {"path": str(model), "format": "onnx"}, phase="run the IR")
 
 
 def trace_ir(model: ir.Model, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Every intermediate value of the IR by name."""
-    with tempfile.TemporaryDirectory(prefix="interlingua-") as folder:
-        path, *_ = save(model, Path(folder) / "model.onnx")
+    with on_disk(model) as path:
         names = [value.name for node in model.graph for value in node.outputs if value.name]
         return trace(IR_RUNTIME, arrays, {"path": str(path), "format": "onnx"}, names)

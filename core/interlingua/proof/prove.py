@@ -65,8 +65,14 @@ def prove(
         WorkerFailed: a framework could not run its artifact.
     """
     model_ports = ports(tuple(source.model.graph.inputs))
-    arrays = inputs.load(options.arrays, model_ports) if options.arrays else inputs.make(model_ports, seed=options.seed, batch=options.batch)
-    ir_outputs = execute.run_ir(source.model, arrays)
+    arrays = (
+        inputs.load(options.arrays, model_ports)
+        if options.arrays
+        else inputs.make(model_ports, seed=options.seed, batch=options.batch)
+    )
+    with execute.on_disk(source.model) as path:
+        ir_outputs = execute.run_ir(path, arrays)
+        doubt = _insensitive(source.model, path, arrays, ir_outputs)
     proofs: list[Proof] = []
     reference, reference_name = ir_outputs, "IR in onnxruntime"
     given = {f"input.{name}": array for name, array in arrays.items()} if options.arrays else {}
@@ -74,7 +80,9 @@ def prove(
     names = [value.name or f"output {i}" for i, value in enumerate(source.model.graph.outputs)]
     if original is not None:
         told = f"source in {source.runtime}"
-        proof = compared("IR in onnxruntime", told, names, original, ir_outputs, options, [source.runtime, execute.IR_RUNTIME])
+        proof = compared(
+            "IR in onnxruntime", told, names, original, ir_outputs, options, [source.runtime, execute.IR_RUNTIME]
+        )
         if proof.verdict == "failed":
             _fail(proof, _source_divergence(source, arrays, options))
         proofs.append(proof)
@@ -84,13 +92,22 @@ def prove(
     if package.unproved:
         notes.add(Skipped("target", f"not run in proof: {' '.join(package.unproved)}"))
         return proofs
-    doubt = _insensitive(source.model, arrays, ir_outputs)
     assert framework.backend is not None
     runnable = targets(folder, native, [port.identifier for port in package.outputs])
     for what, arguments in runnable:
-        target = execute.run(framework.backend.runtime, _turned_inputs(prepared, package, arrays), arguments, phase=f"run {what}")
+        target = execute.run(
+            framework.backend.runtime, _turned_inputs(prepared, package, arrays), arguments, phase=f"run {what}"
+        )
         turned = _turned_back(prepared, target)
-        proof = compared(what, reference_name, names, reference, turned, options, [source.runtime or execute.IR_RUNTIME, framework.backend.runtime])
+        proof = compared(
+            what,
+            reference_name,
+            names,
+            reference,
+            turned,
+            options,
+            [source.runtime or execute.IR_RUNTIME, framework.backend.runtime],
+        )
         if proof.verdict == "failed":
             _fail(proof, _target_divergence(prepared, package, framework, runnable, arrays, options))
         proofs.append(dataclasses.replace(proof, verdict="inconclusive", reason=doubt) if doubt else proof)
@@ -113,7 +130,9 @@ def _source_outputs(source: Source, arrays: Mapping[str, Array], notes: Notes) -
 def targets(folder: Path, native: Mapping[str, Any], outputs: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     """What of a package can be run, each with the arguments of its runtime: the native artifact, and model.py."""
     path = folder / str(native["path"])
-    found = [(f"{native['format']} artifact", {"path": str(path), "format": native["format"], "outputs": list(outputs)})]
+    found = [
+        (f"{native['format']} artifact", {"path": str(path), "format": native["format"], "outputs": list(outputs)})
+    ]
     if (folder / "model.py").is_file():
         found.append(("model.py", {"path": str(folder), "format": "python", "outputs": list(outputs)}))
     return found
@@ -155,7 +174,9 @@ def compared(
     runtimes: Sequence[str],
 ) -> Proof:
     if len(reference) != len(other):
-        counts = Difference("outputs", float("inf"), float("inf"), False, f"{len(other)} outputs, expected {len(reference)}")
+        counts = Difference(
+            "outputs", float("inf"), float("inf"), False, f"{len(other)} outputs, expected {len(reference)}"
+        )
         return Proof(what, reference_name, "failed", (counts,), _versions(runtimes))
     rows = tuple(
         compare(name, left, right, options.tolerance) for name, left, right in zip(names, reference, other, strict=True)
@@ -176,7 +197,9 @@ def _fail(proof: Proof, where: divergence.Divergence | None) -> None:
     )
 
 
-def _source_divergence(source: Source, arrays: Mapping[str, Array], options: VerifyOptions) -> divergence.Divergence | None:
+def _source_divergence(
+    source: Source, arrays: Mapping[str, Array], options: VerifyOptions
+) -> divergence.Divergence | None:
     values = execute.trace_ir(source.model, arrays)
     others = execute.trace(source.runtime, arrays, source.run)
     return divergence.first(source.model, values, others, options.tolerance, {})
@@ -206,16 +229,18 @@ def _target_divergence(
     return None
 
 
-def _insensitive(model: ir.Model, arrays: Mapping[str, Array], outputs: Sequence[Array]) -> str:
+def _insensitive(model: ir.Model, path: Path, arrays: Mapping[str, Array], outputs: Sequence[Array]) -> str:
     """Why the proof tells nothing: outputs are no numbers, or none moves with the inputs; "" where it tells something."""
     if all(array.dtype.kind == "f" and np.isnan(array).any() for array in outputs):
         return f"the outputs hold NaN{_weights_with_nan(model)}"
     floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
     if not floats:
         return ""
-    moved = {name: array[::-1] * 0.5 + 0.25 if name in floats and array.ndim else array for name, array in arrays.items()}
+    moved = {
+        name: array[::-1] * 0.5 + 0.25 if name in floats and array.ndim else array for name, array in arrays.items()
+    }
     moved = {name: np.ascontiguousarray(array, arrays[name].dtype) for name, array in moved.items()}
-    others = execute.run_ir(model, moved)
+    others = execute.run_ir(path, moved)
     for before, after in zip(outputs, others, strict=True):
         if before.shape == after.shape and not compare("", before, after, INSENSITIVE).within:
             return ""
@@ -227,7 +252,8 @@ def _weights_with_nan(model: ir.Model) -> str:
     found = [
         str(metadata.origin(value))
         for value in model.graph.initializers.values()
-        if value.const_value is not None and value.const_value.dtype.is_floating_point()
+        if value.const_value is not None
+        and value.const_value.dtype.is_floating_point()
         and np.isnan(value.const_value.numpy()).any()
     ]
     return f", and so do the weights {', '.join(found)}" if found else ""

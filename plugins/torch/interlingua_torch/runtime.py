@@ -1,5 +1,6 @@
 """Runs PyTorch in a worker: loaded by file, imports nothing of ours."""
 
+import gc
 import importlib.util
 import logging
 import os
@@ -50,6 +51,7 @@ def _named(outputs, names):
 
 def run(arrays, path, format, inputs=None, outputs=None):
     """The model's outputs, in order, for inputs given in order."""
+    gc.collect()  # exported programs hold cycles: the weights of the last one go before new ones come
     torch.manual_seed(0)
     with torch.no_grad():
         result = _loaded(path, format)(*_tensors(arrays))
