@@ -10,6 +10,7 @@ training never saw, and OUT/accuracy.json. Input `inputs`, outputs `before_softm
 import argparse
 import json
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -22,13 +23,20 @@ tf = tensorflow.compat.v1
 
 def enlarge(images, size):
     """Images (n, h, w) as (n, size, size), linearly between pixels."""
-    count, height, width = images.shape
+    _, height, width = images.shape
     rows = np.linspace(0, height - 1, size)
     columns = np.linspace(0, width - 1, size)
-    tall = np.stack([images[:, np.floor(r).astype(int)] * (1 - r % 1) + images[:, np.ceil(r).astype(int)] * (r % 1)
-                     for r in rows], axis=1)
-    return np.stack([tall[:, :, np.floor(c).astype(int)] * (1 - c % 1) + tall[:, :, np.ceil(c).astype(int)] * (c % 1)
-                     for c in columns], axis=2)
+    tall = np.stack(
+        [images[:, np.floor(r).astype(int)] * (1 - r % 1) + images[:, np.ceil(r).astype(int)] * (r % 1) for r in rows],
+        axis=1,
+    )
+    return np.stack(
+        [
+            tall[:, :, np.floor(c).astype(int)] * (1 - c % 1) + tall[:, :, np.ceil(c).astype(int)] * (c % 1)
+            for c in columns
+        ],
+        axis=2,
+    )
 
 
 def digits():
@@ -44,7 +52,9 @@ def parameters(name, shape, seed):
     """A layer's kernel and bias, as variables under the layer's name."""
     deviation = (2.0 / np.prod(shape[:-1])) ** 0.5
     with tf.variable_scope(name):
-        kernel = tf.get_variable("kernel", shape, initializer=tf.truncated_normal_initializer(stddev=deviation, seed=seed))
+        kernel = tf.get_variable(
+            "kernel", shape, initializer=tf.truncated_normal_initializer(stddev=deviation, seed=seed)
+        )
         return kernel, tf.get_variable("bias", shape[-1:], initializer=tf.zeros_initializer())
 
 
@@ -96,8 +106,8 @@ def main():
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits), name="loss")
         train = tf.train.AdamOptimizer(0.002).minimize(loss, global_step=tf.train.get_or_create_global_step())
 
-    if not os.path.isdir(options.out):
-        os.makedirs(options.out)
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
     draw = np.random.RandomState(1)
     settings = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
     with tf.Session(config=settings) as session:
@@ -106,21 +116,21 @@ def main():
             batch = draw.randint(0, len(train_x), 64)
             session.run(train, {x: train_x[batch], y: train_y[batch]})
         probabilities = session.run(predictions, {x: held_x})
-        tf.train.Saver().save(session, os.path.join(options.out, "model"), strip_default_attrs=True)
+        tf.train.Saver().save(session, str(out / "model"), strip_default_attrs=True)
         if options.frozen:
             frozen = tf.graph_util.convert_variables_to_constants(
                 session, session.graph.as_graph_def(), [predictions.op.name]
             )
-            with open(os.path.join(options.out, "frozen.pb"), "wb") as file:
+            with open(str(out / "frozen.pb"), "wb") as file:
                 file.write(frozen.SerializeToString())
         if options.saved_model:
-            folder = os.path.join(options.out, "saved_model")
+            folder = str(out / "saved_model")
             tf.saved_model.simple_save(session, folder, {"inputs": x}, {"predictions": predictions})
     accuracy = float(np.mean(probabilities.argmax(axis=1) == held_y))
-    np.savez(os.path.join(options.out, "held_out.npz"), x=held_x, y=held_y)
-    with open(os.path.join(options.out, "accuracy.json"), "w") as file:
+    np.savez(str(out / "held_out.npz"), x=held_x, y=held_y)
+    with open(str(out / "accuracy.json"), "w") as file:
         json.dump({"accuracy": accuracy, "held_out": len(held_y)}, file)
-    print("%s: %.1f %% of %d held-out digits" % (os.path.join(options.out, "model"), 100 * accuracy, len(held_y)))
+    print(f"{out / 'model'}: {accuracy:.1%} of {len(held_y)} held-out digits")
 
 
 if __name__ == "__main__":

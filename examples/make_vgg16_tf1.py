@@ -10,6 +10,7 @@ to leave alone; `--keep-dropout` lets a placeholder `is_training` choose between
 
 import argparse
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -55,12 +56,12 @@ def vgg16(x, width, resource, is_training):
     seed = 1
     with tf.variable_scope("vgg_16"):
         for block, count, factor in BLOCKS:
-            with tf.variable_scope("conv%d" % block):
+            with tf.variable_scope(f"conv{block}"):
                 for number in range(1, count + 1):
-                    name = "conv%d_%d" % (block, number)
-                    x = convolution(x, "vgg_16/conv%d" % block, name, 3, width * factor, "SAME", resource, seed)
+                    name = f"conv{block}_{number}"
+                    x = convolution(x, f"vgg_16/conv{block}", name, 3, width * factor, "SAME", resource, seed)
                     seed += 1
-            with tf.name_scope("vgg_16/pool%d/" % block):
+            with tf.name_scope(f"vgg_16/pool{block}/"):
                 x = tf.nn.max_pool2d(x, [1, 2, 2, 1], [1, 2, 2, 1], "VALID", name="MaxPool")
         x = convolution(x, "vgg_16", "fc6", 7, width * 64, "VALID", resource, seed)
         x = dropout(x, "vgg_16/dropout6", is_training)
@@ -98,8 +99,8 @@ def main():
     tf.disable_control_flow_v2()
     tf.disable_resource_variables()
     tf.set_random_seed(0)
-    if not os.path.isdir(options.out):
-        os.makedirs(options.out)
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
     x = tf.placeholder(tf.float32, [None, 224, 224, 3], name="inputs")
     is_training = None
     if options.keep_dropout:
@@ -107,7 +108,7 @@ def main():
     logits = vgg16(x, options.width, options.resource, is_training)
     if options.training:
         add_training(logits)
-    prefix = os.path.join(options.out, "model")
+    prefix = str(out / "model")
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, prefix, strip_default_attrs=True)
@@ -115,13 +116,13 @@ def main():
             frozen = tf.graph_util.convert_variables_to_constants(
                 session, session.graph.as_graph_def(), [logits.op.name]
             )
-            with open(os.path.join(options.out, "frozen.pb"), "wb") as file:
+            with open(str(out / "frozen.pb"), "wb") as file:
                 file.write(frozen.SerializeToString())
         if options.saved_model:
-            folder = os.path.join(options.out, "saved_model")
+            folder = str(out / "saved_model")
             tf.saved_model.simple_save(session, folder, {"inputs": x}, {"logits": logits})
         parameters = sum(int(v.shape.num_elements()) for v in tf.trainable_variables())
-    print("%s: %d parameters" % (prefix, parameters))
+    print(f"{prefix}: {parameters} parameters")
 
 
 if __name__ == "__main__":

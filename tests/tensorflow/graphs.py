@@ -6,6 +6,7 @@ inference. SavedModels of TensorFlow 2 (names beginning with `saved_`) are writt
 
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -30,7 +31,9 @@ def batch_norm_behind_a_flag(x):
     x = tf.nn.conv2d(x, weights("conv/weights", 3, 3, 3, 4), [1, 1, 1, 1], "SAME")
     scale, offset = weights("bn/gamma", 4), weights("bn/beta", 4)
     mean = tf.get_variable("bn/moving_mean", initializer=values(4), trainable=False, use_resource=False)
-    variance = tf.get_variable("bn/moving_variance", initializer=np.abs(values(4)) + 0.5, trainable=False, use_resource=False)
+    variance = tf.get_variable(
+        "bn/moving_variance", initializer=np.abs(values(4)) + 0.5, trainable=False, use_resource=False
+    )
 
     def train():
         return tf.nn.fused_batch_norm(x, scale, offset, epsilon=1e-3, is_training=True)[0]
@@ -123,8 +126,8 @@ def saved_function(folder):
 
     net = Net()
     x = values(2, 8, 8, 3)
-    tensorflow.saved_model.save(net, os.path.join(folder, "saved"), signatures=net.serve)
-    np.savez(os.path.join(folder, "io.npz"), x=x, y=net.serve(x)["scores"].numpy())
+    tensorflow.saved_model.save(net, str(Path(folder) / "saved"), signatures=net.serve)
+    np.savez(str(Path(folder) / "io.npz"), x=x, y=net.serve(x)["scores"].numpy())
 
 
 def saved_grouped(folder):
@@ -136,8 +139,8 @@ def saved_grouped(folder):
     given = keras.Input((8, 8, 4), name="image")
     y = keras.layers.Conv2D(6, 3, groups=2, padding="same", activation="gelu")(given)
     net = keras.Model(given, keras.layers.BatchNormalization()(y))
-    net.export(os.path.join(folder, "saved"), verbose=False)
-    np.savez(os.path.join(folder, "io.npz"), x=x, y=net(x, training=False).numpy())
+    net.export(str(Path(folder) / "saved"), verbose=False)
+    np.savez(str(Path(folder) / "io.npz"), x=x, y=net(x, training=False).numpy())
 
 
 GRAPHS = (
@@ -159,22 +162,22 @@ def write(build, folder):
         names = {operation.name for operation in graph.get_operations()}
         feeds = {name: value for name, value in FEEDS.items() if name[:-2] in names}
         y = session.run(output, dict(feeds, **{x.name: given}))
-        (saver or tf.train.Saver()).save(session, os.path.join(folder, "model"))
-    np.savez(os.path.join(folder, "io.npz"), x=given, y=y)
+        (saver or tf.train.Saver()).save(session, str(Path(folder) / "model"))
+    np.savez(str(Path(folder) / "io.npz"), x=given, y=y)
 
 
 def main(out, wanted):
     for build in SAVED:
         if build.__name__ in wanted:
-            os.makedirs(os.path.join(out, build.__name__))
-            build(os.path.join(out, build.__name__))
+            (Path(out) / build.__name__).mkdir()
+            build(str(Path(out) / build.__name__))
     tf.disable_eager_execution()
     tf.disable_resource_variables()
     for build in GRAPHS:
         if build.__name__ in wanted:
             (tf.enable_control_flow_v2 if build is plain_flag else tf.disable_control_flow_v2)()
-            os.makedirs(os.path.join(out, build.__name__))
-            write(build, os.path.join(out, build.__name__))
+            (Path(out) / build.__name__).mkdir()
+            write(build, str(Path(out) / build.__name__))
 
 
 if __name__ == "__main__":

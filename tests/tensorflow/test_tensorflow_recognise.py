@@ -121,7 +121,7 @@ def test_objects_of_tensorflow_2_are_told_apart(patterns: Path, tmp_path: Path) 
     for part in ("index", "data-00000-of-00001"):
         content = (patterns / "saved_function/saved/variables" / f"variables.{part}").read_bytes()
         (tmp_path / f"ckpt.{part}").write_bytes(content)
-    with pytest.raises(InvalidSource, match="tf.train.Checkpoint") as caught:
+    with pytest.raises(InvalidSource, match=r"tf\.train\.Checkpoint") as caught:
         artifact.recognise(tmp_path / "ckpt")
     assert "tf.saved_model.save" in caught.value.hint
 

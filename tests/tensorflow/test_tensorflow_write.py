@@ -52,7 +52,9 @@ def test_lenet_is_proved_in_every_native_form(converted: Callable[[str], Path], 
 
 
 @pytest.mark.parametrize("native", NATIVES)
-def test_a_native_form_is_read_again_under_the_same_names(lenet: Path, converted: Callable[[str], Path], native: str) -> None:
+def test_a_native_form_is_read_again_under_the_same_names(
+    lenet: Path, converted: Callable[[str], Path], native: str
+) -> None:
     told = json.loads((converted(native) / "report.json").read_text())["target"]
     source = pipeline.read(converted(native) / told["path"])
     assert [value.name for value in source.model.graph.inputs] == ["inputs"]
@@ -85,7 +87,9 @@ def test_the_weights_are_the_checkpoints_to_the_bit(lenet: Path, converted: Call
     written = load_file(folder / "weights.safetensors")
     source = pipeline.read(lenet / "frozen.pb")
     assert set(written) == {
-        f"{layer}/{part}" for layer in ("block1_conv1", "block2_conv1", "fc1", "before_softmax") for part in ("kernel", "bias")
+        f"{layer}/{part}"
+        for layer in ("block1_conv1", "block2_conv1", "fc1", "before_softmax")
+        for part in ("kernel", "bias")
     }
     for value in source.model.graph.initializers.values():
         origin = metadata.origin(value)
@@ -155,25 +159,46 @@ CASES: dict[str, tuple[str, dict[str, object], tuple[int, ...], dict[str, tuple[
     "grouped": ("Conv", {"group": 2}, (2, 4, 9, 8), {"w": (6, 2, 3, 3)}),
     "line": ("Conv", {"pads": [2, 2], "dilations": [2]}, (2, 3, 9), {"w": (4, 3, 3), "b": (4,)}),
     "volume": ("Conv", {"strides": [2, 1, 1]}, (2, 3, 5, 6, 7), {"w": (4, 3, 2, 3, 3)}),
-    "transposed": ("ConvTranspose", {"strides": [2, 2], "pads": [1, 1, 1, 1]}, (2, 3, 5, 6), {"w": (3, 4, 4, 4), "b": (4,)}),
+    "transposed": (
+        "ConvTranspose",
+        {"strides": [2, 2], "pads": [1, 1, 1, 1]},
+        (2, 3, 5, 6),
+        {"w": (3, 4, 4, 4), "b": (4,)},
+    ),
     "transposed line": ("ConvTranspose", {"strides": [2], "pads": [1, 0]}, (2, 3, 5), {"w": (3, 4, 4)}),
     "rounded up": ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}, (2, 3, 8, 10), {}),
     "mean without padding": ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}, (2, 3, 8, 9), {}),
     "mean with padding": (
-        "AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1}, (2, 3, 8, 9), {},
+        "AveragePool",
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1},
+        (2, 3, 8, 9),
+        {},
     ),
-    "mean unevenly": ("AveragePool", {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 0, 1]}, (2, 3, 8, 9), {}),
-    "normalization": ("BatchNormalization", {"epsilon": 1e-3}, (2, 3, 5, 4), {"s": (3,), "o": (3,), "m": (3,), "v": (3,)}),
+    "mean unevenly": (
+        "AveragePool",
+        {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 0, 1]},
+        (2, 3, 8, 9),
+        {},
+    ),
+    "normalization": (
+        "BatchNormalization",
+        {"epsilon": 1e-3},
+        (2, 3, 5, 4),
+        {"s": (3,), "o": (3,), "m": (3,), "v": (3,)},
+    ),
     "slopes": ("PRelu", {}, (2, 3, 5, 4), {"slope": (3, 1, 1)}),
     "elu": ("Elu", {"alpha": 0.5}, (2, 3, 5, 4), {}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_op_is_written_and_computes_the_same(tmp_path: Path, name: str) -> None:
     op, attributes, shape, sizes = CASES[name]
     random = np.random.RandomState(5)
-    arrays = {key: (np.abs if key == "v" else np.asarray)(random.randn(*size)).astype(np.float32) for key, size in sizes.items()}
+    arrays = {
+        key: (np.abs if key == "v" else np.asarray)(random.randn(*size)).astype(np.float32)
+        for key, size in sizes.items()
+    }
     model = small(helper.make_node(op, ["x", *arrays], ["y"], **attributes), shape, arrays)
     expected = random.randn(*shape).astype(np.float32)
     reference = execute.run_ir(model, {"x": expected})[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from interlingua.adapters import parameter, same_pads, split_pads, with_edges
+from interlingua.adapters import parameter, same_pads, split_pads
 from interlingua.cards import REQUIRED, Adapter, Facts, Parameter
 from interlingua.errors import Unsupported
 
@@ -47,7 +47,9 @@ def padding(default: Any = REQUIRED, *, pairs: bool = False) -> Parameter:
     """Pads as "SAME" or "VALID", with `pairs` also as one pair for each axis of the data."""
     if pairs:
         return parameter(
-            "padding", default, Adapter("word_or_pairs", _word_or_pairs, _read_word_or_pairs, "a word, or a pair an axis")
+            "padding",
+            default,
+            Adapter("word_or_pairs", _word_or_pairs, _read_word_or_pairs, "a word, or a pair an axis"),
         )
     return parameter("padding", default, Adapter("policy", _word, _read_word, "'SAME' or 'VALID' only"))
 
@@ -90,21 +92,33 @@ def unsaid_for(name: str, default: Any, meaning: Any) -> Parameter:
     )
 
 
-def with_edges_unsaid(name: str) -> Parameter:
-    """Sizes with a 1 for the batch and channel axes, where leaving it unsaid means 1."""
-    base = with_edges(name)
-    assert base.adapter.read is not None
-    read = base.adapter.read
-    return parameter(
-        name,
-        None,
-        Adapter(
-            "with_edges",
-            lambda value, facts: None if all(item == 1 for item in value) else base.adapter.lower(value, facts),
-            lambda value, facts: [1] * facts.rank if value is None else read(value, facts),
-            "with a 1 for batch and channels",
-        ),
-    )
+def output_sizes(facts: Facts) -> list[int]:
+    """The spatial sizes of a transposed convolution's output.
+
+    Raises:
+        Unsupported: the input's are unknown.
+    """
+    shape = facts.shapes.get("X")
+    sizes: list[int] = []
+    begin, end = split_pads(facts["pads"])
+    for axis in range(facts.rank):
+        size = None if shape is None else shape[2 + axis]
+        if not isinstance(size, int):
+            raise Unsupported("the size of the transposed convolution's output is not known")
+        reach = (facts["kernel_shape"][axis] - 1) * facts["dilations"][axis] + 1
+        total = begin[axis] + end[axis]
+        sizes.append((size - 1) * facts["strides"][axis] + reach - total + facts["output_padding"][axis])
+    return sizes
+
+
+def full_shape(name: str) -> Parameter:
+    """The whole shape of a transposed convolution's output, channels last; it also tells the output padding."""
+
+    def lower(value: Any, facts: Facts) -> Any:
+        batch = (facts.shapes.get("X") or (None,))[0]
+        return [batch, *output_sizes(facts), facts["out_channels"]]
+
+    return parameter(name, REQUIRED, Adapter("full_shape", lower, None, "the output's shape, given in full"))
 
 
 def told_elsewhere(name: str, how: str) -> Parameter:
@@ -123,6 +137,8 @@ def bound(name: str) -> Parameter:
     return parameter(name, REQUIRED, Adapter("bound", lower, lambda value, facts: value), positional=True)
 
 
-def as_written(name: str, default: Any, lower: Callable[[Any, Facts], Any], read: Callable[[Any, Facts], Any], remark: str) -> Parameter:
+def as_written(
+    name: str, default: Any, lower: Callable[[Any, Facts], Any], read: Callable[[Any, Facts], Any], remark: str
+) -> Parameter:
     """A positional parameter with two functions of its own card."""
     return parameter(name, default, Adapter(name, lower, read, remark), remark, True)

@@ -7,6 +7,7 @@ import json
 import re
 
 import onnx_ir as ir
+
 from interlingua.codegen.classes import statements
 from interlingua.codegen.dialect import Abbreviation, Dialect
 from interlingua.codegen.expressions import assign, call, parse
@@ -17,22 +18,27 @@ from interlingua.codegen.source import Item, Line, Suite, class_header, code, fu
 from interlingua.codegen.weights import NAMES, Weight, write_safetensors
 from interlingua.ir import metadata
 from interlingua.ir.origin import Parameter, is_permutation, parameters
-
 from interlingua_tensorflow.lowering import lowers
 from interlingua_tensorflow.lowering.common import biases_behind, refuse_channels_first
 from interlingua_tensorflow.lowering.normalization import TRAINING
 
+_OF_MODULE = (
+    "name",
+    "name_scope",
+    "non_trainable_variables",
+    "submodules",
+    "trainable_variables",
+    "variables",
+    "with_name_scope",
+)
 DIALECT = Dialect(
     framework="tensorflow",
     abbreviations=(Abbreviation("tf", "tf", "import tensorflow as tf"),),
     lowerings=lowers,
-    reserved=frozenset(
-        {"self", "tf", "load", "safe_open", "Path", "name", "name_scope", "variables", "trainable_variables", "submodules",
-         "non_trainable_variables", "with_name_scope", TRAINING}
-    ),
+    reserved=frozenset({"self", "tf", "load", "safe_open", "Path", TRAINING, *_OF_MODULE}),
     data_axes="N * C",
     fuses=frozenset({"activation"}),
-)  # fmt: skip
+)
 
 _LOAD = """
 model = {name}()
@@ -80,7 +86,9 @@ def _class(program: Program, names: dict[str, str]) -> Suite:
     trains = any(
         isinstance(part, ast.Name) and part.id == TRAINING for row in program.statements for part in ast.walk(row.value)
     )
-    arguments = ", ".join(["self", *(port.identifier for port in program.inputs), *([f"{TRAINING}=False"] if trains else [])])
+    arguments = ", ".join(
+        ["self", *(port.identifier for port in program.inputs), *([f"{TRAINING}=False"] if trains else [])]
+    )
     variables = [_variable(tensor, names[tensor.attribute]) for tensor in program.tensors]
     return Suite(
         class_header(program.name, "tf.Module"),
@@ -93,7 +101,12 @@ def _class(program: Program, names: dict[str, str]) -> Suite:
 
 def source(program: Program, request: WriteRequest, names: dict[str, str]) -> str:
     """The text of model.py."""
-    imports = {*program.imports, "import tensorflow as tf", "from pathlib import Path", "from safetensors import safe_open"}
+    imports = {
+        *program.imports,
+        "import tensorflow as tf",
+        "from pathlib import Path",
+        "from safetensors import safe_open",
+    }
     body: list[Item] = [
         _class(program, names),
         Suite(
@@ -107,8 +120,15 @@ def source(program: Program, request: WriteRequest, names: dict[str, str]) -> st
 
 def _layers(model: ir.Model, program: Program) -> dict[str, str]:
     """The source layer that each variable belongs to, by attribute: what `trace` names its values after."""
-    by_value = {value: metadata.place(node).layer for node in reversed(list(model.graph)) for value in node.inputs if value is not None}
-    return {tensor.attribute: by_value[tensor.weight.value] for tensor in program.tensors if tensor.weight.value in by_value}
+    by_value = {
+        value: metadata.place(node).layer
+        for node in reversed(list(model.graph))
+        for value in node.inputs
+        if value is not None
+    }
+    return {
+        tensor.attribute: by_value[tensor.weight.value] for tensor in program.tensors if tensor.weight.value in by_value
+    }
 
 
 def _names_of(ports: list[Port]) -> list[str]:

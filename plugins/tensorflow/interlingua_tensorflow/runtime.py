@@ -3,6 +3,7 @@
 The same file serves TensorFlow 2 and, for running, TensorFlow 1.15 under Python 3.7: it imports nothing of ours
 but the files `runtime_*.py` beside it.
 """
+# ruff: noqa: B905  (zip is not strict in Python 3.7)
 
 import importlib.util
 import inspect
@@ -22,7 +23,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 if _HERE not in sys.path:
     sys.path.append(_HERE)
 
-import runtime_graph
+import runtime_graph  # noqa: E402  (it stands beside this file, which is loaded by its path)
 
 _v1 = tensorflow.compat.v1
 _loaded = [0]
@@ -121,13 +122,10 @@ def _load_python(folder):
 
 def _call(model, arrays):
     """A model's outputs by name, its inputs given by name where its parameters have these names, else by order."""
-    call = model.__call__ if hasattr(model, "__call__") else model
-    function = getattr(call, "python_function", call)
+    function = getattr(model.__call__, "python_function", model.__call__)
     parameters = [name for name in inspect.signature(function).parameters if name not in ("self", "training")]
-    if set(arrays) == set(parameters):
-        ordered = [arrays[name] for name in parameters]
-    else:
-        ordered = list(arrays.values())
+    named = set(arrays) == set(parameters)
+    ordered = [arrays[name] for name in parameters] if named else list(arrays.values())
     results = model(*[tensorflow.convert_to_tensor(_widened(value)) for value in ordered])
     if isinstance(results, dict):
         return {name: np.asarray(value) for name, value in results.items()}
@@ -155,7 +153,7 @@ def _enter(session, path, format, signature, inputs, outputs):
     """Brings the artifact into the session; gives (name, tensor) of its inputs and outputs, and values to feed."""
     if format == "tensorflow-savedmodel":
         meta = _v1.saved_model.load(session, ["serve"], path)
-        return _signed(meta, path, signature, inputs, outputs) + ({},)
+        return (*_signed(meta, path, signature, inputs, outputs), {})
     large = {}
     if format == "tensorflow-frozen":
         definition, large = _light(path)
@@ -223,7 +221,9 @@ def _wanted(nodes, outputs):
 
 def _signed(meta, path, signature, inputs, outputs):
     keys = [key for key in meta.signature_def if meta.signature_def[key].outputs and not key.startswith("__")]
-    chosen = signature or next((key for key in ("serving_default", "serve", "predict") if key in keys), (keys or [""])[0])
+    chosen = signature or next(
+        (key for key in ("serving_default", "serve", "predict") if key in keys), (keys or [""])[0]
+    )
     signed = meta.signature_def[chosen]
     given = sorted(signed.outputs)
     order = os.path.join(path, "assets.extra", "outputs.json")
@@ -245,7 +245,7 @@ def _tensor(graph, name):
 
 def _fed(graph, arrays, taken, feeds):
     """The feed of a session: arrays by name, or by order where the names are others; then the flags."""
-    by_name = {name: tensor for name, tensor in taken}
+    by_name = dict(taken)
     if not set(arrays) <= set(by_name):
         arrays = dict(zip(by_name, arrays.values()))
     fed = {}
@@ -265,7 +265,11 @@ def _downstream(definition, within, starts, stops=()):
     while changed:
         changed = False
         for name in ordered:
-            if name not in found and definition[name].op not in stops and any(source in found for source, _ in runtime_graph.data_inputs(definition[name])):
+            if (
+                name not in found
+                and definition[name].op not in stops
+                and any(source in found for source, _ in runtime_graph.data_inputs(definition[name]))
+            ):
                 found.add(name)
                 changed = True
     return [name for name in ordered if name in found]

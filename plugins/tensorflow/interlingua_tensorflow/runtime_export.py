@@ -11,18 +11,36 @@ import os
 import onnx
 import tensorflow as tf
 import tf2onnx
+from google.protobuf.message import DecodeError
 from runtime_fold import DROPOUT, Flags, fold_branches, fold_dropout
 from runtime_freeze import Weights, restored_names, stub_constants, stub_variables
-from runtime_graph import PLACEHOLDERS, Refusal, dtype_of, find_inputs, find_outputs, make_placeholder, named, prune, shape_of, split
+from runtime_graph import (
+    PLACEHOLDERS,
+    Refusal,
+    dtype_of,
+    find_inputs,
+    find_outputs,
+    make_placeholder,
+    named,
+    prune,
+    shape_of,
+    split,
+)
+from runtime_inline import assemble, inlined
 from tensorflow.core.framework import graph_pb2
-from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2, saved_model_pb2
-from tensorflow.python.grappler import tf_optimizer
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tf2onnx.tf_loader import tf_optimize
 
 OPSET = 18
-CLEANING = ("fold_constants", "loop_optimizer", "merge_duplication", "q_dq_optimizer", "remove_identity", "einsum_optimizer")
-"""Of tf2onnx's optimizers those that only clean up. Moving transposes is the layout pass's work: it is exact and keeps names."""
-CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+CLEANING = (
+    "fold_constants",
+    "loop_optimizer",
+    "merge_duplication",
+    "q_dq_optimizer",
+    "remove_identity",
+    "einsum_optimizer",
+)
+"""Of tf2onnx's optimizers those that only clean up: moving transposes is the layout pass's work, which keeps names."""
 
 
 class Asked:
@@ -36,8 +54,10 @@ def _parse(message, path, what):
     try:
         with open(path, "rb") as file:
             message.ParseFromString(file.read())
-    except Exception as error:
-        raise Refusal("InvalidSource", "Expected %s. Received %r, which does not parse: %s" % (what, path, error))
+    except (OSError, DecodeError) as error:
+        raise Refusal(
+            "InvalidSource", "Expected %s. Received %r, which does not parse: %s" % (what, path, error)
+        ) from None
     return message
 
 
@@ -53,9 +73,14 @@ def _load(files, format, signature):
         raise Refusal("InvalidSource", "Expected a SavedModel with a graph. Received one without.")
     meta = metas[0]
     keys = [key for key in meta.signature_def if not key.startswith("__") and meta.signature_def[key].outputs]
-    chosen = signature or next((key for key in ("serving_default", "serve", "predict") if key in keys), keys[0] if len(keys) == 1 else "")
+    chosen = signature or next(
+        (key for key in ("serving_default", "serve", "predict") if key in keys), keys[0] if len(keys) == 1 else ""
+    )
     if signature and signature not in keys:
-        raise Refusal("UsageError", "Expected a signature of the SavedModel (%s). Received %r." % (", ".join(sorted(keys)), signature))
+        raise Refusal(
+            "UsageError",
+            "Expected a signature of the SavedModel (%s). Received %r." % (", ".join(sorted(keys)), signature),
+        )
     if not chosen and keys:
         raise Refusal("UsageError", "Expected one signature. Received %d: %s." % (len(keys), ", ".join(sorted(keys))))
     folder = os.path.join(os.path.dirname(files["graph"]), "variables", "variables")
@@ -68,17 +93,18 @@ def _signed(entries, names):
     by_tensor = {entry.name: key for key, entry in entries.items()}
     if not names:
         return [(key, entries[key].name) for key in sorted(entries)]
-    return [(name, entries[name].name if name in entries else name) if name not in by_tensor else (by_tensor[name], name) for name in names]
+    return [
+        (name, entries[name].name if name in entries else name) if name not in by_tensor else (by_tensor[name], name)
+        for name in names
+    ]
 
 
 def _chosen(asked, nodes, inputs, outputs):
     """The (shown name, node name, tensor) of every output, and of the inputs as far as they are said."""
     signed_in = asked.signature.inputs if asked.signature else {}
     signed_out = asked.signature.outputs if asked.signature else {}
-    if outputs or signed_out:
-        results = _signed(signed_out, outputs)
-    else:
-        results = [(name, name) for name in find_outputs(nodes)]
+    told = outputs or signed_out
+    results = _signed(signed_out, outputs) if told else [(name, name) for name in find_outputs(nodes)]
     taken = _signed(signed_in, inputs) if (inputs or (signed_in and not outputs)) else []
     for _, tensor in results:
         named(nodes, tensor, "an output")
@@ -119,10 +145,14 @@ def _fitting(name, said, known):
     """
     if known is None:
         return said
-    if len(said) != len(known) or any(None not in pair and pair[0] != pair[1] for pair in zip(said, known)):
+    if len(said) != len(known) or any(
+        None not in pair and pair[0] != pair[1] for pair in zip(said, known, strict=False)
+    ):
         texts = ["(%s)" % ", ".join("?" if size is None else str(size) for size in shape) for shape in (known, said)]
-        raise Refusal("UsageError", "Expected a shape of the input %r that fits %s. Received %s." % (name, texts[0], texts[1]))
-    return [there if size is None else size for size, there in zip(said, known)]
+        raise Refusal(
+            "UsageError", "Expected a shape of the input %r that fits %s. Received %s." % (name, texts[0], texts[1])
+        )
+    return [there if size is None else size for size, there in zip(said, known, strict=False)]
 
 
 def _cut(node, port, shape):
@@ -138,61 +168,11 @@ def _cut(node, port, shape):
             kind = node.attr[key].type or (node.attr[key].list.type[0] if node.attr[key].list.type else 0)
             make_placeholder(node, kind, shape)
             return
-    raise Refusal("UsageError", "Expected a tensor as input. Received the node %r of op %s, whose type the graph does not tell." % (node.name, node.op))
-
-
-def _assemble(nodes, library, versions):
-    graph = graph_pb2.GraphDef()
-    graph.node.extend(nodes.values())
-    graph.library.CopyFrom(library)
-    graph.versions.CopyFrom(versions)
-    return graph
-
-
-def _open_functions(graph):
-    """Takes away what keeps TensorFlow from inlining: marks for XLA, `noinline`, secondary implementations."""
-    renamed = {function.signature.name: function.signature.name + "_plain" for function in graph.library.function}
-
-    def open_node(node):
-        for key in ("_XlaMustCompile", "_noinline"):
-            if key in node.attr:
-                del node.attr[key]
-        for attribute in node.attr.values():
-            for function in [attribute.func] if attribute.HasField("func") else attribute.list.func:
-                function.name = renamed.get(function.name, function.name)
-        node.op = renamed.get(node.op, node.op)
-
-    for function in graph.library.function:
-        function.signature.name = renamed[function.signature.name]
-        for key in ("_XlaMustCompile", "_noinline", "api_implements"):
-            if key in function.attr:
-                del function.attr[key]
-        for node in function.node_def:
-            open_node(node)
-    for gradient in graph.library.gradient:
-        gradient.function_name = renamed.get(gradient.function_name, gradient.function_name)
-        gradient.gradient_func = renamed.get(gradient.gradient_func, gradient.gradient_func)
-    for node in graph.node:
-        open_node(node)
-
-
-def _inline(nodes, library, versions, kept):
-    """The graph with every function call replaced by the function's body."""
-    functions = {function.signature.name for function in library.function}
-    if not any(node.op in CALLS or node.op in functions for node in nodes.values()):
-        return nodes, library
-    graph = _assemble(nodes, library, versions)
-    _open_functions(graph)
-    with tf.Graph().as_default():
-        meta = tf.compat.v1.train.export_meta_graph(graph_def=graph)
-    meta.collection_def["train_op"].node_list.value.extend(kept)
-    config = config_pb2.ConfigProto()
-    rewrite = config.graph_options.rewrite_options
-    rewrite.min_graph_nodes = -1
-    rewrite.optimizers.append("function")
-    rewrite.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
-    inlined = tf_optimizer.OptimizeGraph(config, meta)
-    return {node.name: node for node in inlined.node}, inlined.library
+    raise Refusal(
+        "UsageError",
+        "Expected a tensor as input. Received the node %r of op %s, whose type the graph does not tell."
+        % (node.name, node.op),
+    )
 
 
 def _write_dropout(context, node, name, arguments):
@@ -203,7 +183,9 @@ def _write_dropout(context, node, name, arguments):
         context.remove_node(node.name)
         return
     shape, dtype = context.get_shape(node.output[0]), context.get_dtype(node.output[0])
-    ratio = context.make_const(tf2onnx.utils.make_name("ratio"), tf2onnx.utils.np.array(float(text[len(DROPOUT) :]), "float32"))
+    ratio = context.make_const(
+        tf2onnx.utils.make_name("ratio"), tf2onnx.utils.np.array(float(text[len(DROPOUT) :]), "float32")
+    )
     source, result = node.input[0], node.output[0]
     context.remove_node(node.name)
     context.make_node("Dropout", [source, ratio.output[0]], outputs=[result], name=name, shapes=[shape], dtypes=[dtype])
@@ -225,7 +207,11 @@ def _one_around(op, first):
     return write
 
 
-HANDLERS = {"CheckNumerics": (_write_dropout, []), "Erfc": (_one_around("Erf", True), []), "Expm1": (_one_around("Exp", False), [])}
+HANDLERS = {
+    "CheckNumerics": (_write_dropout, []),
+    "Erfc": (_one_around("Erf", True), []),
+    "Expm1": (_one_around("Exp", False), []),
+}
 
 
 def _convert(graph, inputs, outputs):
@@ -237,7 +223,12 @@ def _convert(graph, inputs, outputs):
             with tf.Graph().as_default() as imported:
                 tf.import_graph_def(optimized, name="")
                 converted = tf2onnx.tfonnx.process_tf_graph(
-                    imported, continue_on_error=True, opset=OPSET, custom_op_handlers=dict(HANDLERS), input_names=inputs, output_names=outputs
+                    imported,
+                    continue_on_error=True,
+                    opset=OPSET,
+                    custom_op_handlers=dict(HANDLERS),
+                    input_names=inputs,
+                    output_names=outputs,
                 )
                 known = tf2onnx.optimizer._get_optimizers()
                 chosen = {name: known[name] for name in CLEANING if name in known}
@@ -260,11 +251,17 @@ def _check(model, ops):
 
     visit(model.graph)
     if unknown:
-        raise Refusal("UnsupportedModel", "Expected ops that ONNX can say. Received %d others." % len(unknown), "Choose --inputs and --outputs so that they are left out.", unknown)
+        raise Refusal(
+            "UnsupportedModel",
+            "Expected ops that ONNX can say. Received %d others." % len(unknown),
+            "Choose --inputs and --outputs so that they are left out.",
+            unknown,
+        )
     try:
         onnx.checker.check_model(model)
-    except Exception as error:
-        raise Refusal("UnsupportedModel", "Expected a valid ONNX graph from tf2onnx. Received: %s" % str(error).splitlines()[0])
+    except onnx.checker.ValidationError as error:
+        said = "Expected a valid ONNX graph from tf2onnx. Received: %s" % str(error).splitlines()[0]
+        raise Refusal("UnsupportedModel", said) from None
 
 
 def _places(model, nodes):
@@ -312,7 +309,7 @@ def export(files, format, folder, inputs, outputs, shapes, signature):
         stubbed = set()
         stub_constants(nodes, weights, stubbed)
         kept = roots + stops
-        nodes, library = _inline(nodes, library, versions, kept)
+        nodes, library = inlined(nodes, library, versions, kept)
         nodes = prune(nodes, roots, stops)
         restored = {name: source for name, source in restored.items() if name in nodes}
         flags.nodes = nodes
@@ -326,9 +323,15 @@ def export(files, format, folder, inputs, outputs, shapes, signature):
         weights.close()
     _refuse_leftovers(nodes, stops, {row["name"] for row in weights.table})
     if len(nodes) < total:
-        notes.append(("Dropped", "the graph", "%d of %d nodes that the outputs do not need at inference" % (total - len(nodes), total)))
+        notes.append(
+            (
+                "Dropped",
+                "the graph",
+                "%d of %d nodes that the outputs do not need at inference" % (total - len(nodes), total),
+            )
+        )
     ops = {name: node.op for name, node in nodes.items()}
-    graph = _assemble(nodes, library, versions)
+    graph = assemble(nodes, library, versions)
     del asked, everything, nodes
     gc.collect()
     used = {row["name"] for row in weights.table}
@@ -341,8 +344,8 @@ def export(files, format, folder, inputs, outputs, shapes, signature):
         "graph": "graph.onnx",
         "data": "weights.bin",
         "weights": weights.table,
-        "inputs": [[shown, tensor] for (shown, _), tensor in zip(entries, tensors_in)],
-        "outputs": [[shown, tensor] for (shown, _), tensor in zip(results, tensors_out)],
+        "inputs": [[shown, tensor] for (shown, _), tensor in zip(entries, tensors_in, strict=False)],
+        "outputs": [[shown, tensor] for (shown, _), tensor in zip(results, tensors_out, strict=False)],
         "feeds": flags.feeds,
         "places": _places(model, ops),
         "notes": [list(note) for note in dict.fromkeys(notes)],
@@ -351,7 +354,9 @@ def export(files, format, folder, inputs, outputs, shapes, signature):
 
 def _refuse_leftovers(nodes, inputs, weights):
     """Refuses placeholders that nobody feeds, all at once."""
-    left = [name for name, node in nodes.items() if node.op in PLACEHOLDERS and name not in inputs and name not in weights]
+    left = [
+        name for name, node in nodes.items() if node.op in PLACEHOLDERS and name not in inputs and name not in weights
+    ]
     if left:
         raise Refusal(
             "UsageError",

@@ -64,7 +64,9 @@ class Flags:
             if None in sides:
                 return None
             left, right = sides
-            return {"LogicalAnd": left and right, "LogicalOr": left or right, "Sub": left - right}.get(node.op, left + right)
+            return {"LogicalAnd": left and right, "LogicalOr": left or right, "Sub": left - right}.get(
+                node.op, left + right
+            )
         return None
 
     def _assumed(self, node):
@@ -108,7 +110,9 @@ def fold_branches(nodes, library, flags):
                     mark_dropout(node, rate)
         elif any(source in dead for source in sources):
             dead.update((name, port) for port in range(16))
-    switches = {name for name in nodes if nodes[name].op in ("Switch", "RefSwitch") and ((name, 0) in dead or (name, 1) in dead)}
+    switches = {
+        name for name in nodes if nodes[name].op in ("Switch", "RefSwitch") and ((name, 0) in dead or (name, 1) in dead)
+    }
     for node in nodes.values():
         for index, tensor in enumerate(node.input):
             source, port = split(tensor)
@@ -222,7 +226,9 @@ def fold_dropout(nodes, flags):
     for name in ordered:
         node = nodes[name]
         if node.op == "Identity" and name not in carried and _named_dropout(nodes, node):
-            flags.notes.append(("Assumed", name, "is a dropout by its name; its rate is not in the graph, 0.5 is written"))
+            flags.notes.append(
+                ("Assumed", name, "is a dropout by its name; its rate is not in the graph, 0.5 is written")
+            )
             mark_dropout(node, 0.5)
 
 
@@ -294,5 +300,7 @@ def _is_scale(nodes, name):
     if node.op == "Const":
         return not node.attr["value"].tensor.tensor_shape.dim
     if node.op in ("RealDiv", "Sub", "Reciprocal", "Cast"):
-        return all(_is_scale(nodes, source) or nodes[source].op.startswith("Placeholder") for source, _ in data_inputs(node))
+        return all(
+            _is_scale(nodes, source) or nodes[source].op.startswith("Placeholder") for source, _ in data_inputs(node)
+        )
     return False

@@ -14,6 +14,8 @@ from tensorflow.python.framework import tensor_util
 SHADOW = "/ExponentialMovingAverage"
 ALIGNMENT = 64
 REFERENCE = 100
+CORRUPT = (tf.errors.OpError, RuntimeError, ValueError)
+"""What the reader of checkpoints raises on one that is truncated or damaged."""
 _INPUT = re.compile(r"^\^?([^:]+)(?::([^:]+))?(?::(\d+))?$")
 
 
@@ -80,7 +82,7 @@ class Weights:
     """The weights file: tensors one after another, each aligned, with a table of where they lie."""
 
     def __init__(self, path):
-        self.file = open(path, "wb")
+        self.file = open(path, "wb")  # noqa: SIM115  (closed by `close`)
         self.table = []
 
     def add(self, name, array):
@@ -91,7 +93,13 @@ class Weights:
         array = np.ascontiguousarray(array)
         self.file.write(array.reshape(-1).view(np.uint8).data if array.size else b"")
         self.table.append(
-            {"name": name, "dtype": array.dtype.name, "shape": list(array.shape), "offset": start, "length": array.nbytes}
+            {
+                "name": name,
+                "dtype": array.dtype.name,
+                "shape": list(array.shape),
+                "offset": start,
+                "length": array.nbytes,
+            }
         )
 
     def close(self):
@@ -121,8 +129,9 @@ def stub_variables(nodes, prefix, restored, weights, notes):
         )
     try:
         reader = tf.train.load_checkpoint(prefix)
-    except Exception as error:  # a corrupt index raises whatever the C++ reader says
-        raise Refusal("InvalidSource", "Expected a readable checkpoint. Received: %s" % str(error).splitlines()[0])
+    except CORRUPT as error:
+        said = "Expected a readable checkpoint. Received: %s" % str(error).splitlines()[0]
+        raise Refusal("InvalidSource", said) from None
     keys = reader.get_variable_to_shape_map()
     sources, missing = {}, []
     for name in used:
@@ -133,29 +142,43 @@ def stub_variables(nodes, prefix, restored, weights, notes):
     if missing:
         raise Refusal(
             "InvalidSource",
-            "Expected the values of %d variables in the checkpoint. Received none for %d of them." % (len(used), len(missing)),
-            "Is it the checkpoint of this graph? It holds %d tensors, such as %s." % (len(keys), ", ".join(sorted(keys)[:3])),
+            "Expected the values of %d variables in the checkpoint. Received none for %d of them."
+            % (len(used), len(missing)),
+            "Is it the checkpoint of this graph? It holds %d tensors, such as %s."
+            % (len(keys), ", ".join(sorted(keys)[:3])),
             missing,
         )
     for name in used:
         node, (key, part) = nodes[name], sources[name]
         try:
             value = reader.get_tensor(key)[_plain_slice(part)]
-        except Exception as error:
-            raise Refusal("InvalidSource", "Expected the value of %r. Received: %s" % (key, str(error).splitlines()[0]))
+        except CORRUPT as error:
+            said = "Expected the value of %r. Received: %s" % (key, str(error).splitlines()[0])
+            raise Refusal("InvalidSource", said) from None
         declared = shape_of(node)
         if declared is not None and None not in declared and list(value.shape) != declared:
             raise Refusal(
                 "InvalidSource",
-                "Expected %r with shape %s, as the graph declares. Received %s in the checkpoint." % (name, declared, list(value.shape)),
+                "Expected %r with shape %s, as the graph declares. Received %s in the checkpoint."
+                % (name, declared, list(value.shape)),
             )
         weights.add(name, value)
         make_placeholder(node, dtype_of(node), value.shape)
     read_plainly(nodes)
-    skipped = [key for key in keys if key not in {source[0] for source in sources.values()} and not key.endswith("VARIABLE_VALUE")]
+    skipped = [
+        key
+        for key in keys
+        if key not in {source[0] for source in sources.values()} and not key.endswith("VARIABLE_VALUE")
+    ]
     slots = [key for key in skipped if not key.endswith(SHADOW) and not key.startswith("_CHECKPOINTABLE")]
     if slots:
-        notes.append(("Dropped", ", ".join(slots[:4]) + (", …" if len(slots) > 4 else ""), "%d tensors of the checkpoint that inference does not use" % len(slots)))
+        notes.append(
+            (
+                "Dropped",
+                ", ".join(slots[:4]) + (", …" if len(slots) > 4 else ""),
+                "%d tensors of the checkpoint that inference does not use" % len(slots),
+            )
+        )
 
 
 def _key(node, keys, restored, notes):
@@ -163,7 +186,13 @@ def _key(node, keys, restored, notes):
     for key in (node.name, shared):
         if key in keys:
             if key + SHADOW in keys:
-                notes.append(("Assumed", node.name, "has its trained value; the checkpoint also holds its moving average, %s%s" % (key, SHADOW)))
+                notes.append(
+                    (
+                        "Assumed",
+                        node.name,
+                        "has its trained value; the checkpoint also holds its moving average, %s%s" % (key, SHADOW),
+                    )
+                )
             return key, ""
     if node.name in restored and restored[node.name][0] in keys:
         return restored[node.name]
@@ -193,7 +222,11 @@ def read_plainly(nodes):
             node.op = "GatherV2"
             node.input.append(axis)
             node.attr.clear()
-            node.attr["Tparams"].type, node.attr["Tindices"].type, node.attr["Taxis"].type = dtype, indices, types_pb2.DT_INT32
+            node.attr["Tparams"].type, node.attr["Tindices"].type, node.attr["Taxis"].type = (
+                dtype,
+                indices,
+                types_pb2.DT_INT32,
+            )
         elif node.op == "Identity" and node.attr["T"].type == types_pb2.DT_RESOURCE:
             source = nodes.get(split(node.input[0])[0])
             if source is not None and "dtype" in source.attr:
@@ -229,5 +262,7 @@ def _value(node):
     if not content:
         return tensor_util.MakeNdarray(tensor)
     if len(content) != size:
-        raise Refusal("InvalidSource", "Expected %d bytes in the constant %r. Received %d." % (size, node.name, len(content)))
+        raise Refusal(
+            "InvalidSource", "Expected %d bytes in the constant %r. Received %d." % (size, node.name, len(content))
+        )
     return np.frombuffer(content, dtype).reshape(shape)

@@ -14,8 +14,9 @@ VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
 SHAPE_ONLY = ("_output_shapes", "_class", "_XlaMustCompile", "_noinline", "_grappler_do_not_remove")
 TRAINING = ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply")
 PREPARATION = (
-    "Reshape", "Identity", "StopGradient", "Shape", "Slice", "StridedSlice", "Pack", "ConcatV2", "Cast", "Rank", "Sub", "Size",
-)  # fmt: skip
+    *("Reshape", "Identity", "StopGradient", "Shape", "Slice", "StridedSlice"),
+    *("Pack", "ConcatV2", "Cast", "Rank", "Sub", "Size"),
+)
 SIDE = (
     "Assign", "AssignAdd", "AssignSub", "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp", "NoOp",
     "SaveV2", "RestoreV2", "SaveSlices", "RestoreSlice", "ShardedFilename", "MergeV2Checkpoints", "MergeSummary",
@@ -121,7 +122,9 @@ def make_placeholder(node, dtype, shape):
 
 def is_side(node):
     """Whether a node saves, restores, initialises, summarises or trains."""
-    return node.op in SIDE or node.op.endswith("Summary") or node.op.endswith("SummaryV2") or node.op.startswith(TRAINING)
+    return (
+        node.op in SIDE or node.op.endswith("Summary") or node.op.endswith("SummaryV2") or node.op.startswith(TRAINING)
+    )
 
 
 def named(nodes, tensor, role):
@@ -161,7 +164,7 @@ def _weight(nodes, name):
     node = nodes.get(name)
     if node is not None and node.op in ("Identity", "ReadVariableOp") and node.input:
         node = nodes.get(split(node.input[0])[0])
-    if node is None or node.op not in VARIABLES + ("Const",):
+    if node is None or node.op not in (*VARIABLES, "Const"):
         return False
     return node.op != "Const" or (_floating(node) and bool(node.attr["value"].tensor.tensor_shape.dim))
 
@@ -224,7 +227,11 @@ def find_outputs(nodes):
     if len(candidates) == 1:
         return candidates
     if not candidates:
-        raise Refusal("UsageError", "Expected a graph with an end that a placeholder reaches. Received none.", "Name the outputs with --outputs.")
+        raise Refusal(
+            "UsageError",
+            "Expected a graph with an end that a placeholder reaches. Received none.",
+            "Name the outputs with --outputs.",
+        )
     listed = ", ".join("%s (%s)" % (name, nodes[name].op) for name in candidates[:12])
     raise Refusal(
         "UsageError",
@@ -242,6 +249,14 @@ def find_inputs(nodes):
     found = _feeding(nodes)
     if found:
         return found
-    pipelines = [name for name, node in nodes.items() if node.op.startswith(("Iterator", "OneShotIterator", "QueueDequeue", "Batch"))]
-    hint = "It reads its data by %s; name the tensor behind it with --inputs." % pipelines[0] if pipelines else "Name the inputs with --inputs."
+    pipelines = [
+        name
+        for name, node in nodes.items()
+        if node.op.startswith(("Iterator", "OneShotIterator", "QueueDequeue", "Batch"))
+    ]
+    hint = (
+        "It reads its data by %s; name the tensor behind it with --inputs." % pipelines[0]
+        if pipelines
+        else "Name the inputs with --inputs."
+    )
     raise Refusal("UsageError", "Expected a placeholder among the ancestors of the outputs. Received none.", hint)

@@ -45,7 +45,7 @@ def _apply(function, tensors, args, weights, kwargs):
     named.update({name: _filled(value, tensors) for name, value in kwargs.items()})
     positional = _filled(args, tensors)
     if next(iter(inspect.signature(function).parameters), "") == "_sentinel":
-        positional = [None] + positional  # TensorFlow 1 puts a stop before what must be named
+        positional = [None, *positional]  # TensorFlow 1 puts a stop before what must be named
     return function(*positional, **named)
 
 

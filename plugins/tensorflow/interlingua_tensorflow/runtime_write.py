@@ -22,7 +22,8 @@ def write(model, folder, native, inputs, names, outputs):
     """Writes the artifact; returns its path, its files and how many transposes its graph holds."""
     names = names or [entry["name"] for entry in inputs]
     specs = [
-        tf.TensorSpec(entry["shape"], tf.as_dtype(entry["dtype"]), name=name) for entry, name in zip(inputs, names)
+        tf.TensorSpec(entry["shape"], tf.as_dtype(entry["dtype"]), name=name)
+        for entry, name in zip(inputs, names, strict=False)
     ]
     makers = {SAVED_MODEL: _saved_model, FROZEN: _frozen, CHECKPOINT: _checkpoint}
     if native not in makers:
@@ -32,7 +33,7 @@ def write(model, folder, native, inputs, names, outputs):
 
 def _named(results, outputs):
     flat = tf.nest.flatten(results)
-    return dict(zip(outputs or ["output_%d" % index for index in range(len(flat))], flat))
+    return dict(zip(outputs or ["output_%d" % index for index in range(len(flat))], flat, strict=False))
 
 
 def _counted(graph):
@@ -51,7 +52,9 @@ def _saved_model(model, folder, specs, outputs):
         with open(os.path.join(path, EXTRA), "w") as file:
             json.dump(outputs, file)
     files = [
-        os.path.relpath(os.path.join(where, name), folder) for where, _, found in os.walk(path) for name in sorted(found)
+        os.path.relpath(os.path.join(where, name), folder)
+        for where, _, found in os.walk(path)
+        for name in sorted(found)
     ]
     return {"path": "saved_model", "files": sorted(files), "transposes": _counted(concrete.graph.as_graph_def())}
 
@@ -79,7 +82,7 @@ def _opened(model, specs, outputs):
         for key in ("_output_shapes", "_class", "_user_specified_name"):
             if key in node.attr:
                 del node.attr[key]
-    placed = {spec.name: tensor.op.name for spec, tensor in zip(specs, concrete.inputs)}
+    placed = {spec.name: tensor.op.name for spec, tensor in zip(specs, concrete.inputs, strict=False)}
     ends = [tensor.name for tensor in concrete.outputs]
     return definition, variables, placed, ends
 
@@ -110,7 +113,7 @@ def _renamed(definition, variables, placed, ends, outputs):
             source, _, port = tensor.partition(":")
             copy.input[index] = renamed[source] + (":" + port if port else "")
     types = {node.name: node for node in final.node}
-    for name, tensor in zip(outputs, ends):
+    for name, tensor in zip(outputs, ends, strict=False):
         source, _, port = tensor.partition(":")
         inner = renamed[source]
         if types[inner].op == "Identity" and name not in types:
@@ -169,9 +172,14 @@ def _checkpoint(model, folder, specs, outputs):
         made = {}
         for name, variable in variables.items():
             made[name] = v1.get_variable(
-                name, variable.shape, variable.dtype, v1.zeros_initializer(), trainable=variable.trainable, use_resource=False
+                name,
+                variable.shape,
+                variable.dtype,
+                v1.zeros_initializer(),
+                trainable=variable.trainable,
+                use_resource=False,
             )
-        inputs = {name: tensor for name, tensor in made.items()}
+        inputs = dict(made)
         for node in inner.node:
             for index, tensor in enumerate(node.input):
                 if tensor in inputs:
@@ -182,10 +190,12 @@ def _checkpoint(model, folder, specs, outputs):
                 with context.eager_mode():
                     value = variable.numpy()
                 made[name].load(value, session)
-            v1.train.Saver(list(made.values())).save(
-                session, os.path.join(folder, "model"), strip_default_attrs=True
-            )
-    files = sorted(name for name in os.listdir(folder) if name == "checkpoint" or name.startswith("model.") and name != "model.py")
+            v1.train.Saver(list(made.values())).save(session, os.path.join(folder, "model"), strip_default_attrs=True)
+    files = sorted(
+        name
+        for name in os.listdir(folder)
+        if name == "checkpoint" or (name.startswith("model.") and name != "model.py")
+    )
     return {"path": "model", "files": files, "transposes": _counted(definition)}
 
 

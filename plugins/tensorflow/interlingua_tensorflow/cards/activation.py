@@ -2,7 +2,6 @@
 
 from interlingua.adapters import same
 from interlingua.cards import card
-
 from interlingua_tensorflow.adapters import bound, unsaid_for
 
 _NAME = ("name",)

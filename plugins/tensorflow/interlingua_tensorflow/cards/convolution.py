@@ -4,8 +4,7 @@ from typing import Any
 
 from interlingua.adapters import per_axis, with_edges
 from interlingua.cards import Card, Fixed, Slot, card
-
-from interlingua_tensorflow.adapters import ones_unsaid, padding, told_elsewhere, with_edges_unsaid
+from interlingua_tensorflow.adapters import full_shape, ones_unsaid, padding, told_elsewhere
 
 FORMATS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 _KERNEL = told_elsewhere("kernel_shape", "the shape of the kernel")
@@ -18,6 +17,10 @@ def _depthwise(facts: Any) -> bool:
 
 
 def _plain(rank: int) -> Card:
+    more: dict[str, Any] = {}
+    if rank < 3:
+        more["group"] = told_elsewhere("group", "the channels of input and kernel")
+        more["dilations"] = ones_unsaid("dilations")
     names = {1: ("stride", "filters"), 2: ("strides", "filters"), 3: ("strides", "filters")}[rank]
     strides = with_edges(names[0]) if rank == 3 else per_axis(names[0])
     return card(
@@ -29,13 +32,12 @@ def _plain(rank: int) -> Card:
         kernel_shape=_KERNEL,
         strides=strides,
         pads=padding(pairs=rank == 2),
-        **({} if rank == 3 else {"group": told_elsewhere("group", "the channels of input and kernel")}),
-        dilations=with_edges_unsaid("dilations") if rank == 3 else ones_unsaid("dilations"),
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
-        ignored=("name",),
+        ignored=("name", "dilations") if rank == 3 else ("name",),
         versions=">=2",
-        limits=(*_LIMITS, "one group") if rank == 3 else _LIMITS,
+        limits=(*_LIMITS, "one group", "no dilation on a CPU") if rank == 3 else _LIMITS,
         traits={"bias": "none", "pad": "each end by itself" if rank == 2 else "a word"},
+        **more,
     )
 
 
@@ -49,9 +51,9 @@ def _transposed(rank: int) -> Card:
         kernel_shape=_KERNEL,
         strides=with_edges("strides") if rank == 3 else per_axis("strides"),
         pads=padding("SAME", pairs=rank == 2),
-        output_padding=told_elsewhere("output_padding", "output_shape"),
+        output_padding=full_shape("output_shape"),
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
-        ignored=("name", "output_shape", "dilations"),
+        ignored=("name", "dilations"),
         versions=">=2",
         limits=(*_LIMITS, "one group", "no dilation", "the output's shape must be given"),
         traits={"bias": "none", "output size": "given in full"},
@@ -144,9 +146,9 @@ CARDS = (
         kernel_shape=_KERNEL,
         strides=with_edges("strides"),
         pads=padding("SAME"),
-        output_padding=told_elsewhere("output_padding", "output_shape"),
+        output_padding=full_shape("output_shape"),
         fixed={"data_format": Fixed("NHWC", "NHWC")},
-        ignored=("name", "output_shape", "input", "filters", "dilations"),
+        ignored=("name", "input", "filters", "dilations"),
         versions="<2",
         limits=(*_LIMITS, "one group", "no dilation", "the output's shape must be given"),
         traits={"bias": "none", "output size": "given in full"},

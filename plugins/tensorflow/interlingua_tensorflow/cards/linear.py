@@ -2,7 +2,6 @@
 
 from interlingua.adapters import flag, same
 from interlingua.cards import Facts, Fixed, Slot, card
-
 from interlingua_tensorflow.adapters import told_elsewhere
 
 _PLAIN = {

@@ -1,8 +1,7 @@
 """Normalizations and dropout."""
 
 from interlingua.adapters import by_size, one_minus, radius, same
-from interlingua.cards import Fixed, Slot, card
-
+from interlingua.cards import Facts, Fixed, Slot, card
 from interlingua_tensorflow.adapters import told_elsewhere
 
 _KEPT = told_elsewhere("momentum", "the program, which keeps the running statistics itself")
@@ -12,6 +11,11 @@ _STATISTICS = {
     "B": Slot("offset"),
     "scale": Slot("scale"),
 }
+
+
+def _training(facts: Facts) -> bool:
+    return bool(facts.get("training_mode"))
+
 
 CARDS = (
     card(
@@ -31,13 +35,21 @@ CARDS = (
         ranks=(2,),
         write=False,
         inputs={"X": Slot("x", "N * C")},
-        weights={"scale": Slot("scale"), "B": Slot("offset"), "input_mean": Slot("mean", default=None), "input_var": Slot("variance", default=None)},
+        weights={
+            "scale": Slot("scale"),
+            "B": Slot("offset"),
+            "input_mean": Slot("mean", default=None),
+            "input_var": Slot("variance", default=None),
+        },
         epsilon=same("epsilon", 0.001),
         momentum=_KEPT,
         fixed={"is_training": Fixed(False, True), "data_format": Fixed("NHWC", "NHWC")},
         aliases=("tf.compat.v1.nn.fused_batch_norm",),
         ignored=("name", "exponential_avg_factor"),
-        traits={"returns": "output, mean, variance", "training default": "the batch's own statistics until told otherwise"},
+        traits={
+            "returns": "output, mean, variance",
+            "training default": "the batch's own statistics until told otherwise",
+        },
     ),
     card(
         "LRN",
@@ -67,6 +79,7 @@ CARDS = (
         "tf.nn.dropout",
         versions="<2",
         write=False,
+        when=_training,
         inputs={"data": "x"},
         ratio=one_minus("keep_prob", None),
         seed=same("seed", None),

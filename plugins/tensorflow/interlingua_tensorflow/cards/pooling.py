@@ -4,7 +4,6 @@ from typing import Any
 
 from interlingua.adapters import each_axis, per_axis, with_edges
 from interlingua.cards import Card, Fixed, Slot, card
-
 from interlingua_tensorflow.adapters import ones_unsaid, padding
 from interlingua_tensorflow.cards.convolution import FORMATS
 
@@ -40,6 +39,7 @@ def _average(rank: int) -> Card:
         pads=padding(),
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
         ignored=("name",),
+        versions=">=2" if rank == 2 else "",
         limits=("padding by a word", "no dilation", "the size is rounded down"),
         traits=_TRAITS | _MEAN,
     )

@@ -5,7 +5,6 @@ from typing import Any
 from interlingua.adapters import axes, choice, same, single
 from interlingua.cards import REQUIRED, Facts, card
 from interlingua.errors import Unsupported
-
 from interlingua_tensorflow.adapters import as_written, told_elsewhere
 
 _NAME = ("name",)
@@ -57,7 +56,13 @@ CARDS = (
         allowzero=told_elsewhere("allowzero", "a 0 in the shape, which is a size"),
         ignored=_NAME,
     ),
-    card("Transpose", "tf.transpose", inputs={"data": "a"}, perm=same("perm", None, positional=True), ignored=("name", "conjugate")),
+    card(
+        "Transpose",
+        "tf.transpose",
+        inputs={"data": "a"},
+        perm=same("perm", None, positional=True),
+        ignored=("name", "conjugate"),
+    ),
     card("Concat", "tf.concat", inputs={"inputs": "values"}, axis=same("axis"), ignored=_NAME),
     card("Squeeze", "tf.squeeze", inputs={"data": "input"}, axes=axes("axis", None), versions=">=2", ignored=_NAME),
     card(

@@ -149,7 +149,9 @@ def _kind(view: memoryview, place: str) -> str:
                 return ""
     except InvalidSource as error:
         if begun:
-            raise InvalidSource(f"Expected a whole TensorFlow graph. Received a truncated one: {error.message}", place=place) from None
+            raise InvalidSource(
+                f"Expected a whole TensorFlow graph. Received a truncated one: {error.message}", place=place
+            ) from None
         return ""
     return "" if begun.endswith("?") else begun
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from interlingua import plugin
 from interlingua.artifact import Artifact, Inspection, Layer
-
 from interlingua_tensorflow.frontend import graph as reader
 
 TITLES = {

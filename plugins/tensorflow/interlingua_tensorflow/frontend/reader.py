@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
+
 from interlingua import errors, notes, worker
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.ir import metadata
 from interlingua.ir.origin import parameters
 from interlingua.ir.weights import moved
-
 from interlingua_tensorflow.frontend.recognise import CHECKPOINT
 
 RUNTIME = "tensorflow"
@@ -37,16 +37,20 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
         files["prefix"] = str(_prefix(artifact, options))
     kept = tempfile.TemporaryDirectory(prefix="interlingua-tensorflow-", dir=options.scratch)
     folder = Path(kept.name)
-    exported = worker.shared(RUNTIME).call(
-        "export",
-        phase="reading the TensorFlow graph",
-        files=files,
-        format=artifact.format,
-        folder=str(folder),
-        inputs=list(options.inputs),
-        outputs=list(options.outputs),
-        shapes={name: list(shape) for name, shape in options.shapes.items()},
-    ).value
+    exported = (
+        worker.shared(RUNTIME)
+        .call(
+            "export",
+            phase="reading the TensorFlow graph",
+            files=files,
+            format=artifact.format,
+            folder=str(folder),
+            inputs=list(options.inputs),
+            outputs=list(options.outputs),
+            shapes={name: list(shape) for name, shape in options.shapes.items()},
+        )
+        .value
+    )
     if "refused" in exported:
         raise _refusal(exported["refused"], artifact)
     for kind, place, text in exported["notes"]:
@@ -77,7 +81,8 @@ def _prefix(artifact: Artifact, options: ReadOptions) -> Path:
     if "weights" not in artifact.files:
         prefix = Path(str(artifact.facts["prefix"]))
         raise errors.InvalidSource(
-            f"Expected the values of the variables beside the graph ({prefix.name}.index and .data). Received the graph alone.",
+            f"Expected the values of the variables beside the graph ({prefix.name}.index and .data). "
+            "Received the graph alone.",
             place=str(artifact.files["graph"]),
             hint="Put them there, or name another checkpoint with --weights.",
         )
@@ -110,7 +115,13 @@ def _join(model: ir.Model, exported: Mapping[str, Any], folder: Path, kept: temp
             continue
         dtype = ir.DataType.from_numpy(_dtype(row["dtype"]))
         tensor = ir.ExternalTensor(
-            exported["data"], row["offset"], row["length"], dtype, shape=ir.Shape(row["shape"]), name=row["name"], base_dir=folder
+            exported["data"],
+            row["offset"],
+            row["length"],
+            dtype,
+            shape=ir.Shape(row["shape"]),
+            name=row["name"],
+            base_dir=folder,
         )
         tensor.meta[_SCRATCH] = kept  # the folder lives as long as any of its tensors
         value.name, value.shape, value.const_value = row["name"], ir.Shape(row["shape"]), tensor
@@ -124,7 +135,12 @@ def _turn_weights(model: ir.Model) -> None:
     """Replaces `Transpose(weight)` by a weight that is turned when its values are asked for."""
     for node in list(model.graph):
         source = node.inputs[0] if node.op_type == "Transpose" else None
-        if source is None or source.const_value is None or "perm" not in node.attributes or node.outputs[0].is_graph_output():
+        if (
+            source is None
+            or source.const_value is None
+            or "perm" not in node.attributes
+            or node.outputs[0].is_graph_output()
+        ):
             continue
         order = tuple(node.attributes["perm"].as_ints())
         turned = moved(model.graph, source, [("transpose", order)])
@@ -145,7 +161,10 @@ def _dtype(name: str) -> Any:
 def _rename_input(value: ir.Value, name: str) -> None:
     value.name = name
     if value.shape is not None:
-        sizes = [dim if isinstance(dim, int) else ("batch" if axis == 0 else f"{name}_{axis}") for axis, dim in enumerate(value.shape)]
+        sizes = [
+            dim if isinstance(dim, int) else ("batch" if axis == 0 else f"{name}_{axis}")
+            for axis, dim in enumerate(value.shape)
+        ]
         value.shape = ir.Shape(sizes)
 
 
@@ -178,6 +197,9 @@ def _scope_of_weight(node: ir.Node) -> str:
 
 _FUNCTION = re.compile(r"^(?:(?:Stateful)?PartitionedCall(?:_\d+)?/)+")
 _LEAVES = frozenset(
-    {"Conv2D", "BiasAdd", "Relu", "MatMul", "MaxPool", "AvgPool", "Identity", "convolution", "Merge", "Softmax", "add", "depthwise", "FusedBatchNormV3", "FusedBatchNorm", "Relu6"}
-)  # fmt: skip
+    (
+        *("Conv2D", "BiasAdd", "Relu", "Relu6", "MatMul", "MaxPool", "AvgPool", "Identity", "Merge", "Softmax"),
+        *("FusedBatchNorm", "FusedBatchNormV3", "convolution", "depthwise", "add"),
+    )
+)
 """Last parts of names that TensorFlow gives an op inside a layer's scope."""

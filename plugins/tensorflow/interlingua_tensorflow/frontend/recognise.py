@@ -7,14 +7,15 @@ from pathlib import Path
 
 from interlingua.artifact import Artifact
 from interlingua.errors import InvalidSource
-
 from interlingua_tensorflow.frontend.graph import kind_of
 
 CHECKPOINT, FROZEN, SAVED_MODEL = "tensorflow-checkpoint", "tensorflow-frozen", "tensorflow-savedmodel"
 
 _TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
 _PART = re.compile(r"(?P<prefix>.+)\.(?:index|meta|data-\d{5}-of-\d{5})")
-_TEXT = re.compile(rb"\s*(#[^\n]*\n\s*)*(node|library|versions|meta_info_def|graph_def|saved_model_schema_version)\s*[:{]")
+_TEXT = re.compile(
+    rb"\s*(#[^\n]*\n\s*)*(node|library|versions|meta_info_def|graph_def|saved_model_schema_version)\s*[:{]"
+)
 _OBJECTS = b"_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
@@ -151,11 +152,14 @@ def _chosen(folder: Path) -> Path | None:
             if any(prefix.with_name(prefix.name + suffix).is_file() for suffix in ("", ".index", ".meta")):
                 return prefix
     metas = sorted(folder.glob("*.meta"))
-    prefixes = sorted({p.with_name(p.name[: -len(suffix)]) for suffix in (".meta", ".index") for p in folder.glob(f"*{suffix}")})
+    prefixes = sorted(
+        {p.with_name(p.name[: -len(suffix)]) for suffix in (".meta", ".index") for p in folder.glob(f"*{suffix}")}
+    )
     if len(prefixes) > 1 and metas:
         names = ", ".join(prefix.name for prefix in prefixes[:6])
         raise InvalidSource(
-            f"Expected one checkpoint in the folder {str(folder)!r}, or a file `checkpoint` that names one. Received {names}.",
+            f"Expected one checkpoint in the folder {str(folder)!r}, or a file `checkpoint` that names one. "
+            f"Received {names}.",
             hint=f"Name one of them: {prefixes[0]}",
         )
     return prefixes[0] if len(prefixes) == 1 else None
@@ -170,7 +174,9 @@ def _from_prefix(path: Path, prefix: Path) -> Artifact | None:
             return None
         raise _without_graph(prefix, weights)
     if graph.stat().st_size == 0 or kind_of(graph) != "meta":
-        raise InvalidSource(f"Expected a TensorFlow graph with its savers (.meta). Received {described(graph)}.", place=str(graph))
+        raise InvalidSource(
+            f"Expected a TensorFlow graph with its savers (.meta). Received {described(graph)}.", place=str(graph)
+        )
     files = {"graph": graph}
     if weights is not None:
         files["weights"] = weights
@@ -184,12 +190,14 @@ def _without_graph(prefix: Path, weights: Path) -> InvalidSource:
         return InvalidSource(
             f"{expected}, as tf.train.Checkpoint or Model.save_weights of TensorFlow 2 writes them.",
             place=str(prefix),
-            hint="In the program that builds the model, load them and write a SavedModel: tf.saved_model.save(model, folder), or model.export(folder).",
+            hint="In the program that builds the model, load them and write a SavedModel: "
+            "tf.saved_model.save(model, folder), or model.export(folder).",
         )
     return InvalidSource(
         f"{expected}.",
         place=str(prefix),
         hint="In the program that builds the network, load them and save them with the graph: "
-        f"saver = tf.compat.v1.train.Saver(); saver.restore(session, {prefix.name!r}); saver.save(session, 'with_graph'). "
+        f"saver = tf.compat.v1.train.Saver(); saver.restore(session, {prefix.name!r}); "
+        "saver.save(session, 'with_graph'). "
         "That writes with_graph.meta, .index and .data.",
     )

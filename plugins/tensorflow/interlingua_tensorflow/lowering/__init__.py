@@ -1,7 +1,10 @@
 """What cards cannot say: one function an op, by family."""
 
+import importlib
+
 from interlingua.codegen.dialect import Lowerings
 
 lowers = Lowerings()
 
-from interlingua_tensorflow.lowering import activation, convolution, linear, normalization, pooling, shape  # noqa: E402, F401
+for _family in ("activation", "convolution", "linear", "normalization", "pooling", "reduction", "shape"):
+    importlib.import_module(f"{__name__}.{_family}")

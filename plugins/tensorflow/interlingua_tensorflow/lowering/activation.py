@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 
 import onnx_ir as ir
+
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.ir.facts import inputs_of
-
 from interlingua_tensorflow.lowering import lowers
 from interlingua_tensorflow.lowering.common import called, chosen
 
@@ -32,6 +32,8 @@ def elu(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return called(context, node, facts, *chosen(facts))
     x = context.ref(inputs_of(node)["X"][0])
     above = ast.Compare(x, [ast.Gt()], [ast.Constant(0)])
-    below = expressions.operator("*", expressions.literal(facts["alpha"]), expressions.call(context.api("tf.math.expm1"), [x]))
+    below = expressions.operator(
+        "*", expressions.literal(facts["alpha"]), expressions.call(context.api("tf.math.expm1"), [x])
+    )
     context.note_mapping(node, "tf.where")
     return expressions.call(context.api("tf.where"), [above, x, below])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import onnx_ir as ir
+
 from interlingua import cards
 from interlingua.cards import Card, Facts
 from interlingua.codegen import expressions

@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 import onnx_ir as ir
+
 from interlingua.adapters import split_pads
 from interlingua.axes import permutation
 from interlingua.cards import Card, Facts, by_record
@@ -15,7 +16,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import inputs_of, is_constant
 from interlingua.records import record
-
+from interlingua_tensorflow.adapters import output_sizes
 from interlingua_tensorflow.lowering import lowers
 from interlingua_tensorflow.lowering.common import FRAMEWORK, called, chosen
 
@@ -23,11 +24,37 @@ from interlingua_tensorflow.lowering.common import FRAMEWORK, called, chosen
 @lowers("Conv")
 def conv(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`tf.nn.conv2d(x, weights, …)`."""
-    card, keywords = chosen(facts)
+    grouped = facts.rank == 3 and facts["group"] > 1
+    single = dataclasses.replace(facts, values={**facts.values, "group": 1, "depthwise": False})
+    card, keywords = chosen(single if grouped else facts)
+    if grouped:
+        return _grouped(context, node, facts, card, keywords)
     kernel = inputs_of(node)["W"][0]
     if is_constant(kernel):
         return called(context, node, facts, card, keywords)
     return called(context, node, facts, card, keywords, weights=(_turned(context, card, kernel, facts),))
+
+
+def _grouped(
+    context: Context, node: ir.Node, facts: Facts, card: Card, keywords: dict[str, Any], between: tuple[Any, ...] = ()
+) -> ast.expr:
+    """`tf.concat([convolution(part, kernel, …) for part, kernel in zip(tf.split(x, 2, -1), …)], axis=-1)`.
+
+    With one group it is the plain call.
+    """
+    kernel = inputs_of(node)["W"][0]
+    weights = None if is_constant(kernel) else (_turned(context, card, kernel, facts),)
+    if facts["group"] == 1:
+        return called(context, node, facts, card, keywords, between, weights)
+    whole = called(context, node, facts, card, keywords, between, weights)
+    assert isinstance(whole, ast.Call)
+    x, tensor = whole.args[:2]
+    parts = [expressions.call(context.api("tf.split"), [value, facts["group"]], {"axis": -1}) for value in (x, tensor)]
+    one = ast.Call(whole.func, [expressions.name("part"), expressions.name("kernel"), *whole.args[2:]], whole.keywords)
+    names = ast.Tuple([ast.Name("part", ast.Store()), ast.Name("kernel", ast.Store())], ast.Store())
+    over = ast.comprehension(target=names, iter=expressions.call("zip", parts), ifs=[], is_async=0)
+    joining = by_record(FRAMEWORK)["Concat"][0].api
+    return expressions.call(context.api(joining), [ast.ListComp(one, [over])], {"axis": -1})
 
 
 def _turned(context: Context, card: Card, kernel: ir.Value, facts: Facts) -> ast.expr:
@@ -50,27 +77,23 @@ def conv_transpose(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
     What no padding of TensorFlow's says is computed whole and cut.
     """
-    if facts["group"] != 1:
-        raise Unsupported("a transposed convolution with groups")
-    sizes, padding = _sizes(facts), _padding(facts)
-    without_pads = {**facts.values, "pads": [0] * (2 * facts.rank)}
+    sizes, padding = output_sizes(facts), _padding(facts)
+    without_pads = {**facts.values, "pads": [0] * (2 * facts.rank), "group": 1}
     card, keywords = chosen(dataclasses.replace(facts, values=without_pads))
-    keywords = {name: value for name, value in keywords.items() if name != "padding"}
+    keywords = {name: value for name, value in keywords.items() if name not in ("padding", "output_shape")}
     cut: list[ast.expr] = []
     if padding is None:
         begin, _ = split_pads(facts["pads"])
         cut = [_range(first, first + size) for first, size in zip(begin, sizes, strict=True)]
-        whole = _sizes(dataclasses.replace(facts, values={**without_pads, "output_padding": [0] * facts.rank}))
+        whole = output_sizes(dataclasses.replace(facts, values={**without_pads, "output_padding": [0] * facts.rank}))
         sizes = [max(full, first + size) for full, first, size in zip(whole, begin, sizes, strict=True)]
         padding = "VALID"
     if padding != "SAME":
         keywords["padding"] = padding
     x = context.ref(inputs_of(node)["X"][0])
     batch = ast.Subscript(expressions.call(context.api("tf.shape"), [x]), ast.Constant(0), ast.Load())
-    shape = [batch, *sizes, facts["out_channels"]]
-    kernel = inputs_of(node)["W"][0]
-    weights = None if is_constant(kernel) else (_turned(context, card, kernel, facts),)
-    result = called(context, node, facts, card, keywords, (shape,), weights)
+    shape = [batch, *sizes, facts["out_channels"] // facts["group"]]
+    result = _grouped(context, node, facts, card, keywords, (shape,))
     if not cut:
         return result
     everything = ast.Slice()
@@ -79,25 +102,6 @@ def conv_transpose(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 def _range(first: int, last: int) -> ast.expr:
     return ast.Slice(ast.Constant(first) if first else None, ast.Constant(last))
-
-
-def _sizes(facts: Facts) -> list[int]:
-    """The spatial sizes of the output.
-
-    Raises:
-        Unsupported: the input's are unknown.
-    """
-    shape = facts.shapes.get("X")
-    sizes: list[int] = []
-    begin, end = split_pads(facts["pads"])
-    for axis in range(facts.rank):
-        size = None if shape is None else shape[2 + axis]
-        if not isinstance(size, int):
-            raise Unsupported("the size of the transposed convolution's output is not known")
-        reach = (facts["kernel_shape"][axis] - 1) * facts["dilations"][axis] + 1
-        total = begin[axis] + end[axis]
-        sizes.append((size - 1) * facts["strides"][axis] + reach - total + facts["output_padding"][axis])
-    return sizes
 
 
 def _padding(facts: Facts) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 
 import onnx_ir as ir
+
 from interlingua.cards import Facts
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
-
 from interlingua_tensorflow.lowering import lowers
 from interlingua_tensorflow.lowering.common import called, chosen, own_weights
 

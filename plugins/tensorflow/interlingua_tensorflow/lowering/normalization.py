@@ -6,13 +6,13 @@ import ast
 import dataclasses
 
 import onnx_ir as ir
+
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context, arranged
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import inputs_of, is_constant
-
 from interlingua_tensorflow.lowering import lowers
 from interlingua_tensorflow.lowering.common import chosen
 
@@ -28,9 +28,11 @@ def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.ex
     card, keywords = chosen(facts)
     x = context.operand(given["X"][0])
     tensors = [
-        context.tensor(Weight(given[name][0]), trainable=name in ("B", "scale"))
-        if is_constant(given[name][0])
-        else context.ref(given[name][0])
+        (
+            context.tensor(Weight(given[name][0]), trainable=name in ("B", "scale"))
+            if is_constant(given[name][0])
+            else context.ref(given[name][0])
+        )
         for name in card.weights
     ]
     context.note_mapping(node, card.api, expressions.call("x", [], keywords))

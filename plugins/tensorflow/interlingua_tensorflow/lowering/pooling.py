@@ -6,13 +6,13 @@ import ast
 import dataclasses
 
 import onnx_ir as ir
+
 from interlingua.adapters import split_pads
 from interlingua.cards import Facts, by_record
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context, arranged
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import inputs_of
-
 from interlingua_tensorflow.lowering import lowers
 from interlingua_tensorflow.lowering.common import FRAMEWORK, called, chosen
 

@@ -6,12 +6,12 @@ import ast
 from typing import Any
 
 import onnx_ir as ir
+
 from interlingua.cards import Facts, by_record
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import inputs_of
-
 from interlingua_tensorflow.cards.shape import pairs_of
 from interlingua_tensorflow.lowering import lowers
 from interlingua_tensorflow.lowering.common import FRAMEWORK, called, chosen
