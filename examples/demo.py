@@ -61,9 +61,7 @@ def main() -> int:
     return int(failed or len(accuracies) > 1)
 
 
-def _row(
-    source: Path, target: str, out: Path, images: np.ndarray, labels: np.ndarray
-) -> tuple[tuple[str, ...], float]:
+def _row(source: Path, target: str, out: Path, images: np.ndarray, labels: np.ndarray) -> tuple[tuple[str, ...], float]:
     started = time.perf_counter()
     report = pipeline.convert(source, target, out, pipeline.ConvertOptions(force=True))
     name = report.inputs[0].name

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
 from interlingua import environments, plugin
 from interlingua.cli.doctor import doctor
 from interlingua.cli.env import app
@@ -19,7 +21,6 @@ from interlingua.errors import OutputError, PluginError, RuntimeMissing, UsageEr
 from interlingua.plugin import Framework, Runtime
 from interlingua.worker import Worker, interpreter
 from interlingua.worker.probe import probe
-from typer.testing import CliRunner
 
 FAULTS = Path(__file__).parent / "worker" / "runtimes" / "faults.py"
 HERE = Runtime("faulty", "Faults", "interlingua/worker/probe.py", ">=3.11", (), ("numpy",))

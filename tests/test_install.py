@@ -68,7 +68,13 @@ def test_core_runs_with_no_plugin_and_two_plugins_convert(fresh: Path, tree: Pat
     assert {proof["verdict"] for proof in report["proofs"]} == {"proved"}
     assert any("torch" in proof["reference"] for proof in report["proofs"])
     back = _interlingua(
-        fresh, "convert", str(tmp_path / "paddle" / report["target"]["path"]), "--to", "torch", "-o", str(tmp_path / "back")
+        fresh,
+        "convert",
+        str(tmp_path / "paddle" / report["target"]["path"]),
+        "--to",
+        "torch",
+        "-o",
+        str(tmp_path / "back"),
     )
     assert back.returncode == 0, back.stderr
 

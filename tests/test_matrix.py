@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
 import pytest
 
 from interlingua import pipeline
@@ -59,9 +58,7 @@ def test_committed_matrix_is_whole() -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), [("keras", "torch"), ("torch", "keras"), ("keras", "keras")])
-def test_weights_are_bit_exact_permutations(
-    sources: dict[str, Path], source: str, target: str, tmp_path: Path
-) -> None:
+def test_weights_are_bit_exact_permutations(sources: dict[str, Path], source: str, target: str, tmp_path: Path) -> None:
     """Every weight is its expression over the checkpoint's arrays, to the last bit, also after a chain of two."""
     from safetensors.numpy import load_file
 
@@ -76,7 +73,7 @@ def test_weights_are_bit_exact_permutations(
 
 
 def test_keras_weights_move_as_by_hand(sources: dict[str, Path], tmp_path: Path) -> None:
-    """HWIO → OIHW by transpose (3, 2, 0, 1); the first dense layer's rows from (H, W, C) to (C, H, W); biases as they are."""
+    """HWIO → OIHW by transpose (3, 2, 0, 1); the first dense layer's rows from (H, W, C) to (C, H, W)."""
     from safetensors.numpy import load_file
 
     keras = load_file(sources["keras"].parent / "weights.safetensors")

@@ -39,7 +39,7 @@ def test_existing_output_is_kept_unless_forced(tmp_path: Path, lenet: Path) -> N
     target = tmp_path / "out"
     target.mkdir()
     (target / "mine").write_text("mine")
-    with pytest.raises(OutputError, match="exists.*--force"):
+    with pytest.raises(OutputError, match=r"exists.*--force"):
         pipeline.convert(lenet, "onnx", target)
     assert (target / "mine").read_text() == "mine"
     pipeline.convert(lenet, "onnx", target, ConvertOptions(force=True))

@@ -48,7 +48,11 @@ def _parameter(parameter: Any) -> str:
     option = parameter.param_type_name == "option"
     names = "`, `".join([*parameter.opts, *parameter.secondary_opts]) if option else parameter.name
     default = parameter.default
-    shown = "" if default in (None, "", False) or callable(default) or not isinstance(default, str | int | float) else f"`{default}`"
+    shown = (
+        ""
+        if default in (None, "", False) or callable(default) or not isinstance(default, str | int | float)
+        else f"`{default}`"
+    )
     told = getattr(parameter, "help", "") or ""
     return f"| `{names}` | {'required' if parameter.required else shown} | {told} |"
 
@@ -58,8 +62,8 @@ def error_page() -> str:
     parts = [
         "# Errors and notes",
         "",
-        "An error says law and fact (\"Expected … . Received …\"), where it stands, and what to do next. It goes to standard "
-        "error as one message, and the exit code tells its class. Nothing half-written is left behind.",
+        'An error says law and fact ("Expected … . Received …"), where it stands, and what to do next. It goes to '
+        "standard error as one message, and the exit code tells its class. Nothing half-written is left behind.",
         "",
         "| exit code | class | when |",
         "|---|---|---|",
@@ -68,15 +72,24 @@ def error_page() -> str:
     for kind in sorted(_subclasses(errors.InterlinguaError), key=lambda k: k.exit_code):
         parts.append(f"| {kind.exit_code} | `{kind.__name__}` | {_first(kind)} |")
     parts += [f"| {INTERRUPTED} | | interrupted; nothing was written |", "", "## Notes", ""]
-    parts += ["A note is what a conversion lost, changed or assumed. It is shown, counted, and written to `report.json`; "
-              "`--strict` makes it a failure.", "", "| kind | meaning |", "|---|---|"]
+    parts += [
+        "A note is what a conversion lost, changed or assumed. It is shown, counted, and written to `report.json`; "
+        "`--strict` makes it a failure.",
+        "",
+        "| kind | meaning |",
+        "|---|---|",
+    ]
     for note in _subclasses(notes.Note):
         parts.append(f"| `{note.__name__}` | {_first(note)} |")
     return "\n".join([*parts, ""])
 
 
 def _subclasses(kind: type[Any]) -> list[type[Any]]:
-    return [found for found in vars(inspect.getmodule(kind)).values() if inspect.isclass(found) and issubclass(found, kind) and found is not kind]
+    return [
+        found
+        for found in vars(inspect.getmodule(kind)).values()
+        if inspect.isclass(found) and issubclass(found, kind) and found is not kind
+    ]
 
 
 def _first(kind: type[Any]) -> str:
@@ -93,10 +106,15 @@ def formats() -> str:
         parts += ["| format | what | read | written |", "|---|---|---|---|"]
         natives = framework.backend.natives if framework.backend else ()
         for form in framework.formats:
-            parts.append(f"| `{form.name}` | {form.title} | {'yes' if form.reader else 'no'} | {'yes' if form.name in natives else 'no'} |")
+            parts.append(
+                f"| `{form.name}` | {form.title} | {'yes' if form.reader else 'no'} "
+                f"| {'yes' if form.name in natives else 'no'} |"
+            )
         parts += ["", "| runtime | Python | requirements |", "|---|---|---|"]
         for runtime in framework.runtimes:
-            parts.append(f"| `{runtime.name}` | {runtime.python} | {', '.join(f'`{r}`' for r in runtime.requirements)} |")
+            parts.append(
+                f"| `{runtime.name}` | {runtime.python} | {', '.join(f'`{r}`' for r in runtime.requirements)} |"
+            )
         parts.append("")
     return "\n".join(parts)
 
@@ -109,15 +127,17 @@ def matrix() -> str:
     parts = [
         "# The matrix",
         "",
-        f"LeNet-4 from every framework (rows) to every framework (columns): {proved} of {len(rows)} pairs proved by the real "
-        "runtimes of both ends (`make matrix`). A cell is the largest relative difference of any output of the native "
+        f"LeNet-4 from every framework (rows) to every framework (columns): {proved} of {len(rows)} pairs proved by the "
+        "real runtimes of both ends (`make matrix`). A cell is the largest relative difference of any output of the native "
         "artifact and of `model.py` from what the source's own framework computes. Self-pairs go through the IR too.",
         "",
         "| | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),
     ]
     for source in names:
-        parts.append(f"| **{source}** | " + " | ".join(_cell(rows.get(f"{source}:{target}")) for target in names) + " |")
+        parts.append(
+            f"| **{source}** | " + " | ".join(_cell(rows.get(f"{source}:{target}")) for target in names) + " |"
+        )
     left = sum(row.get("leftover", 0) or 0 for row in rows.values())
     versions = sorted({told for row in rows.values() for told in row.get("runtimes", {}).values()})
     parts += ["", f"Transposes left over inside all targets: {left}.", "", "Runtimes: " + "; ".join(versions) + ".", ""]

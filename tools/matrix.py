@@ -1,8 +1,8 @@
 """Converts LeNet-4 from every framework to every framework and proves each pair; resumable.
 
-The first artifacts come from the TensorFlow 1 checkpoint that `examples/make_lenet_tf1.py` trains; from each of them every
-framework is written again, through the IR, self-pairs too. Each pair's row is written to docs/results/matrix.json as
-soon as it is there; a row that is there is not computed again (`--fresh` forgets all).
+The first artifacts come from the TensorFlow 1 checkpoint that `examples/make_lenet_tf1.py` trains; from each of them
+every framework is written again, through the IR, self-pairs too. Each pair's row is written to
+docs/results/matrix.json as soon as it is there; a row that is there is not computed again (`--fresh` forgets all).
 """
 
 from __future__ import annotations

@@ -86,7 +86,9 @@ def recognise(path: Path) -> Artifact:
         InvalidSource: nothing there, or no plugin knows the content, or a plugin knows it as a wrong kind.
     """
     if not path.exists() and not _is_prefix(path):
-        raise InvalidSource(f"Expected a model file, folder or checkpoint prefix. Received {str(path)!r}, which does not exist.")
+        raise InvalidSource(
+            f"Expected a model file, folder or checkpoint prefix. Received {str(path)!r}, which does not exist."
+        )
     if path.is_file() and path.stat().st_size == 0:
         raise InvalidSource(f"Expected a model. Received {str(path)!r}, which is empty.")
     wrong: InvalidSource | None = None
@@ -102,7 +104,8 @@ def recognise(path: Path) -> Artifact:
     if wrong:
         raise wrong
     raise InvalidSource(
-        f"Expected a model of an installed plugin ({', '.join(plugin.frameworks())}). Received {str(path)!r}, whose content none of them recognises.",
+        f"Expected a model of an installed plugin ({', '.join(plugin.frameworks())}). "
+        f"Received {str(path)!r}, whose content none of them recognises.",
         hint="`interlingua plugins` lists the formats.",
     )
 

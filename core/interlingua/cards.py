@@ -160,10 +160,7 @@ class Card:
         computed = [name for name in self.weights if name in facts.shapes and name not in facts.constants]
         if self.kind is Kind.LAYER and computed:
             raise Unsupported(f"{self.api} owns its weights; here the model computes {', '.join(computed)}")
-        if self.lower_ is not None:
-            said = self.lower_(facts)
-        else:
-            said = self._lower_parameters(facts)
+        said = self._lower_parameters(facts) if self.lower_ is None else self.lower_(facts)
         said |= {name: fixed.value for name, fixed in self.fixed.items() if fixed.value != fixed.default}
         return said
 
@@ -193,9 +190,7 @@ class Card:
 
     def matches(self, arguments: Mapping[str, Any]) -> bool:
         """Whether serialised `arguments` select this card (all `fixed` ones agree)."""
-        return all(
-            arguments.get(name, fixed.default) == fixed.value for name, fixed in self.fixed.items()
-        )
+        return all(arguments.get(name, fixed.default) == fixed.value for name, fixed in self.fixed.items())
 
     def read_arguments(self, arguments: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         """The API's arguments as canonical parameters; the API's defaults fill what is not said.
@@ -297,7 +292,8 @@ def cards(framework: str) -> tuple[Card, ...]:
             key = (whole.record, whole.api, fixed, whole.versions, whole.ranks, whole.kind)
             if key in where:
                 raise PluginError(
-                    f"Expected one card for {whole.record} as {whole.api}. Received two: in {where[key]} and in {module.__name__}."
+                    f"Expected one card for {whole.record} as {whole.api}. "
+                    f"Received two: in {where[key]} and in {module.__name__}."
                 )
             where[key] = module.__name__
             found.append(whole)

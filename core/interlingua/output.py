@@ -43,8 +43,12 @@ def check(target: Path, *, force: bool = False) -> None:
         OutputError: it exists, or a file stands where its folder should be.
     """
     if target.exists() and not force:
-        raise OutputError(f"Expected a new output. Received {str(target)!r}, which exists.", hint="--force replaces it.")
-    if target.exists() and (target.is_symlink() or target.resolve() in (Path.cwd().resolve(), Path.home().resolve(), Path("/"))):
+        raise OutputError(
+            f"Expected a new output. Received {str(target)!r}, which exists.", hint="--force replaces it."
+        )
+    if target.exists() and (
+        target.is_symlink() or target.resolve() in (Path.cwd().resolve(), Path.home().resolve(), Path("/"))
+    ):
         raise OutputError(f"Expected a folder of its own. Received {str(target)!r}, which is not replaced.")
 
 

@@ -19,14 +19,16 @@ from interlingua.ir import metadata
 from interlingua.passes import layout
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
-from interlingua.report import Report, runtime_ports
 from interlingua.proof.prove import VerifyOptions, prove
+from interlingua.report import Report, runtime_ports
 from interlingua.worker import shared
 
 MATERIALISE_SECONDS = 1800.0
 
 
-def read(path: Path, options: ReadOptions | None = None, *, debug: bool = False, progress: Progress | None = None) -> Source:
+def read(
+    path: Path, options: ReadOptions | None = None, *, debug: bool = False, progress: Progress | None = None
+) -> Source:
     """The model at `path` in the canonical form of the IR, and how to run the original.
 
     Raises:
@@ -49,9 +51,7 @@ def read(path: Path, options: ReadOptions | None = None, *, debug: bool = False,
 def channels_last_ops(framework: Framework) -> frozenset[str]:
     """The canonical ops whose data the framework's own cards have as N * C."""
     rows = cards.by_record(framework.name).items()
-    return frozenset(
-        name for name, group in rows if any(slot.axes == "N * C" for slot in group[0].inputs.values())
-    )
+    return frozenset(name for name, group in rows if any(slot.axes == "N * C" for slot in group[0].inputs.values()))
 
 
 def prepare(model: ir.Model, framework: Framework, options: WriteOptions) -> ir.Model:
@@ -94,7 +94,10 @@ def materialise(package: Package, framework: Framework, folder: Path, options: W
     assert framework.backend is not None
     native = options.native or framework.backend.natives[0]
     if native not in framework.backend.natives:
-        raise UsageError(f"Expected a native artifact of {framework.name} ({', '.join(framework.backend.natives)}). Received {native!r}.")
+        raise UsageError(
+            f"Expected a native artifact of {framework.name} ({', '.join(framework.backend.natives)}). "
+            f"Received {native!r}."
+        )
     if package.native_path:
         return {"path": package.native_path, "format": native, "files": [package.native_path], "transposes": None}
     reply = shared(framework.backend.runtime).call(
@@ -124,7 +127,11 @@ class ConvertOptions:
 
 
 def convert(
-    source: str | Path, to: str, out: str | Path, options: ConvertOptions | None = None, progress: Progress | None = None
+    source: str | Path,
+    to: str,
+    out: str | Path,
+    options: ConvertOptions | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Converts the model at `source` to the framework `to`, proves it, and writes the folder `out`.
 
@@ -146,7 +153,12 @@ def convert(
             native = materialise(package, framework, folder, written)
         report = Report(
             source=_source_facts(origin),
-            target={"framework": framework.name, "layout": options.layout, "native": native["format"], "path": native["path"]},
+            target={
+                "framework": framework.name,
+                "layout": options.layout,
+                "native": native["format"],
+                "path": native["path"],
+            },
             folder=target,
             inputs=package.inputs,
             outputs=package.outputs,

@@ -144,7 +144,8 @@ def frameworks() -> dict[str, Framework]:
             for name in (framework.name, *framework.aliases):
                 if name in claimed:
                     raise PluginError(
-                        f"Expected one plugin for the name {name!r}. Received two: {claimed[name]} and {plugin.distribution}.",
+                        f"Expected one plugin for the name {name!r}. "
+                        f"Received two: {claimed[name]} and {plugin.distribution}.",
                         hint=f"Uninstall one of them: pip uninstall {plugin.distribution}",
                     )
                 claimed[name] = plugin.distribution
@@ -167,7 +168,9 @@ def framework(name: str) -> Framework:
     known = [n for candidate in frameworks().values() for n in (candidate.name, *candidate.aliases)]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Try: pip install interlingua-{name}"
-    raise UsageError(f"Expected a framework of an installed plugin ({', '.join(frameworks())}). Received {name!r}.", hint=hint)
+    raise UsageError(
+        f"Expected a framework of an installed plugin ({', '.join(frameworks())}). Received {name!r}.", hint=hint
+    )
 
 
 def runtime(name: str) -> Runtime:

@@ -23,7 +23,9 @@ def convert(
         str,
         typer.Option(help="Axis order of inputs and outputs: source (as the source has it), native, channels_first."),
     ] = "source",
-    native: Annotated[str, typer.Option(help="The native artifact's format; the framework's default where left out.")] = "",
+    native: Annotated[
+        str, typer.Option(help="The native artifact's format; the framework's default where left out.")
+    ] = "",
     class_name: Annotated[str, typer.Option(help="The name of the generated class.")] = "",
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Run source and target and compare.")] = True,
     tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as equal.")] = 1e-4,

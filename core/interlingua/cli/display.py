@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from interlingua.progress import Progress
@@ -65,7 +65,7 @@ def proof_rows(report: Report) -> list[tuple[str, ...]]:
     ]
 
 
-def show_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on standard output; without a terminal, aligned columns."""
     if sys.stdout.isatty():
         from rich.console import Console

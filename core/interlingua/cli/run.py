@@ -34,7 +34,13 @@ def run(
         raise InvalidSource(f"Expected an .npz file of plain arrays. Received {str(inputs)!r}: {error}") from error
     found = folder.run(artifact, arrays, options.read_options(input_names, outputs, input_shape, weights, trust))
     rows = [
-        (name, "×".join(map(str, a.shape)), a.dtype.name, f"{a.min():.6g}" if a.size else "-", f"{a.max():.6g}" if a.size else "-")
+        (
+            name,
+            "×".join(map(str, a.shape)),
+            a.dtype.name,
+            f"{a.min():.6g}" if a.size else "-",
+            f"{a.max():.6g}" if a.size else "-",
+        )
         for name, a in found.items()
     ]
     show_table(("output", "shape", "dtype", "min", "max"), rows)

@@ -20,7 +20,12 @@ from interlingua.records import record
 
 OPSET = 26
 
-_INPUT_TYPES: Mapping[str, Any] = {"min": np.float32, "max": np.float32, "ratio": np.float32, "constant_value": np.float32}
+_INPUT_TYPES: Mapping[str, Any] = {
+    "min": np.float32,
+    "max": np.float32,
+    "ratio": np.float32,
+    "constant_value": np.float32,
+}
 
 
 @dataclasses.dataclass
@@ -90,7 +95,10 @@ class Builder:
     ) -> ir.Value:
         """A node of any op; the first output is returned."""
         name = self._free(layer or op)
-        values = [ir.Value(name=self._free(f"{name}:{i}"), type=ir.TensorType(dtype) if dtype else None) for i in range(outputs)]
+        values = [
+            ir.Value(name=self._free(f"{name}:{i}"), type=ir.TensorType(dtype) if dtype else None)
+            for i in range(outputs)
+        ]
         converted = [ir.convenience.convert_attribute(k, v) for k, v in (attributes or {}).items() if v is not None]
         node = ir.Node(domain, op, inputs, converted, outputs=values, name=name)
         metadata.set_place(node, layer or name)
@@ -101,13 +109,17 @@ class Builder:
         """The value with its axes in another order; the value itself where nothing moves."""
         if tuple(order) == tuple(range(len(order))):
             return value
-        turned = self.node("Transpose", [value], {"perm": list(order)}, layer=f"{layer}.axes" if layer else "", dtype=value.dtype)
+        turned = self.node(
+            "Transpose", [value], {"perm": list(order)}, layer=f"{layer}.axes" if layer else "", dtype=value.dtype
+        )
         shape = shape_of(value)
         if shape is not None:
             turned.shape = ir.Shape([shape[axis] for axis in order])
         return turned
 
-    def record(self, op: str, inputs: Mapping[str, Sequence[ir.Value]], values: Mapping[str, Any], *, layer: str = "") -> ir.Value:
+    def record(
+        self, op: str, inputs: Mapping[str, Sequence[ir.Value]], values: Mapping[str, Any], *, layer: str = ""
+    ) -> ir.Value:
         """A node of a record from its tensor inputs and canonical parameters, each put where ONNX wants it.
 
         `pads` may be one of ONNX's auto_pad words.
@@ -169,7 +181,9 @@ def read_call(
     turned: dict[str, Sequence[ir.Value]] = {}
     for name, values in inputs.items():
         slot = card.inputs.get(name) or card.weights.get(name) or Slot(name)
-        turned[name] = [_to_canonical(builder, described.input(name).axes, slot, value, rank, layer) for value in values]
+        turned[name] = [
+            _to_canonical(builder, described.input(name).axes, slot, value, rank, layer) for value in values
+        ]
     shapes = {name: shape_of(values[0]) for name, values in turned.items() if values}
     first = next(iter(shapes.values()), None)
     known_before: dict[str, Any] = {} if first is None else {"input_rank": len(first)}
@@ -184,7 +198,9 @@ def read_call(
         turned[name] = [_weight_to_canonical(builder, card, name, slot, given, read, layer)]
     output = builder.record(card.record, turned, read, layer=layer)
     output_slot = described.outputs[0]
-    theirs = card.outputs.get(output_slot.name, "") or next((s.axes for n, s in card.inputs.items() if described.input(n).axes == "N C *"), "")
+    theirs = card.outputs.get(output_slot.name, "") or next(
+        (s.axes for n, s in card.inputs.items() if described.input(n).axes == "N C *"), ""
+    )
     if theirs and output_slot.axes == "N C *" and theirs != output_slot.axes:
         return builder.transpose(output, permutation(output_slot.axes, theirs, rank), layer=layer)
     return output
@@ -210,7 +226,8 @@ def _weight_to_canonical(
         return builder.rearranged(Weight(value).rearranged(rearrange(slot.axes, target, shape)))
     except ValueError as error:
         raise InvalidSource(
-            f"Expected the weight {slot.name!r} of {card.api} with the axes {slot.axes!r}. Received the shape {tuple(shape)}.",
+            f"Expected the weight {slot.name!r} of {card.api} with the axes {slot.axes!r}. "
+            f"Received the shape {tuple(shape)}.",
             place=layer,
         ) from error
 

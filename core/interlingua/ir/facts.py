@@ -86,7 +86,11 @@ def data_axes(node: ir.Node) -> str:
 def _canonical_shape(node: ir.Node, described: Record, name: str, shape: Shape | None) -> Shape | None:
     axes = next((i.axes for i in (*described.inputs, *described.outputs) if i.name == name), "")
     if name == "slope" and shape and node.domain == CHANNELS_LAST:
-        return (shape[-1], *(1 for _ in shape[:-1])) if len(shape) > 1 else (*shape, *(1 for _ in (shape_of(node.inputs[0]) or ())[2:]))
+        return (
+            (shape[-1], *(1 for _ in shape[:-1]))
+            if len(shape) > 1
+            else (*shape, *(1 for _ in (shape_of(node.inputs[0]) or ())[2:]))
+        )
     if shape is None or axes != "N C *" or node.domain != CHANNELS_LAST or len(shape) < 2:
         return shape
     return (shape[0], shape[-1], *shape[1:-1])

@@ -130,7 +130,9 @@ def probe(arrays, *, api, args=(), kwargs=None, weights=None):
             value = value[1:]
         elif value is not None:
             whole = isinstance(value, (int, list)) and not isinstance(value, bool)
-            values["said." + name] = np.asarray(value, np.int64 if whole else None if isinstance(value, bool) else np.float32)
+            values["said." + name] = np.asarray(
+                value, np.int64 if whole else None if isinstance(value, bool) else np.float32
+            )
             value = "said." + name
         names.append(value or "")
     while names and not names[-1]:

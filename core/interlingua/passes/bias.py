@@ -14,7 +14,7 @@ CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 class FuseBias(Pass):
-    """Replaces `Add(Conv(X, W), b)` by `Conv(X, W, b)`, also through a Transpose between, where b is one for each channel."""
+    """Replaces `Add(Conv(X, W), b)` by `Conv(X, W, b)` where b is one for each channel, also behind a Transpose."""
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""

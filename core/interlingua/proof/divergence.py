@@ -25,7 +25,11 @@ class Divergence:
 
 
 def first(
-    model: ir.Model, reference: Mapping[str, Array], other: Mapping[str, Array], tolerance: float, names: Mapping[str, str]
+    model: ir.Model,
+    reference: Mapping[str, Array],
+    other: Mapping[str, Array],
+    tolerance: float,
+    names: Mapping[str, str],
 ) -> Divergence | None:
     """The first node, in the model's order, whose value differs; None where no compared one does.
 
@@ -42,7 +46,11 @@ def first(
             continue
         for array in by_layer.get(layer, by_layer.get(node.outputs[0].name or "", [])):
             difference = _nearest(layer, value, array, tolerance)
-            if difference is not None and not difference.within and not _covered(model, node, array, reference, tolerance):
+            if (
+                difference is not None
+                and not difference.within
+                and not _covered(model, node, array, reference, tolerance)
+            ):
                 return Divergence(layer, node.op_type, difference)
     return None
 

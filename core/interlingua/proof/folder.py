@@ -18,10 +18,10 @@ from interlingua.artifact import ReadOptions
 from interlingua.codegen.package import ports
 from interlingua.codegen.program import Port
 from interlingua.errors import InvalidSource, UsageError, VerificationFailed
-from interlingua.report import NAME, Proof
 from interlingua.proof import execute, inputs
 from interlingua.proof.compare import Array
 from interlingua.proof.prove import REFERENCE, VerifyOptions, compared, targets
+from interlingua.report import NAME, Proof
 
 
 def load_report(folder: Path) -> dict[str, Any]:
@@ -33,7 +33,9 @@ def load_report(folder: Path) -> dict[str, Any]:
     try:
         report = json.loads((folder / NAME).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidSource(f"Expected a folder that `interlingua convert` wrote, with {NAME}. Received {str(folder)!r}: {error}") from error
+        raise InvalidSource(
+            f"Expected a folder that `interlingua convert` wrote, with {NAME}. Received {str(folder)!r}: {error}"
+        ) from error
     if not isinstance(report, dict) or not {"target", "inputs", "outputs", "verification"} <= report.keys():
         raise InvalidSource(f"Expected the report of a conversion. Received another {NAME}.", place=str(folder))
     return report
@@ -41,7 +43,12 @@ def load_report(folder: Path) -> dict[str, Any]:
 
 def _ports(rows: list[dict[str, Any]]) -> tuple[Port, ...]:
     return tuple(
-        Port(row["identifier"], row["name"], None if row["shape"] is None else tuple(row["shape"]), ir.DataType[row["dtype"]])
+        Port(
+            row["identifier"],
+            row["name"],
+            None if row["shape"] is None else tuple(row["shape"]),
+            ir.DataType[row["dtype"]],
+        )
         for row in rows
     )
 
@@ -51,7 +58,9 @@ def _source_ports(rows: tuple[Port, ...], axes: Mapping[str, list[int]]) -> list
     turned: list[Port] = []
     for port in rows:
         order = axes.get(port.name)
-        shape = tuple(port.shape[axis] for axis in np.argsort(order)) if order and port.shape is not None else port.shape
+        shape = (
+            tuple(port.shape[axis] for axis in np.argsort(order)) if order and port.shape is not None else port.shape
+        )
         turned.append(Port(port.identifier, port.name, shape, port.dtype))
     return turned
 

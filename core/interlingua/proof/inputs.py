@@ -57,7 +57,9 @@ def load(path: Path, ports: Sequence[Port]) -> dict[str, Array]:
         raise InvalidSource(f"Expected an .npz file of plain arrays. Received {str(path)!r}: {error}") from error
     names = [port.name for port in ports]
     if set(arrays) != set(names):
-        raise UsageError(f"Expected arrays named {', '.join(names)}. Received {', '.join(arrays) or 'none'} in {str(path)!r}.")
+        raise UsageError(
+            f"Expected arrays named {', '.join(names)}. Received {', '.join(arrays) or 'none'} in {str(path)!r}."
+        )
     for port in ports:
         shape = arrays[port.name].shape
         fits = port.shape is None or (

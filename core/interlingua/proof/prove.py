@@ -17,9 +17,9 @@ from interlingua.errors import InterlinguaError, RuntimeMissing, VerificationFai
 from interlingua.ir import metadata
 from interlingua.notes import Notes, Skipped
 from interlingua.plugin import Framework
-from interlingua.report import Proof
 from interlingua.proof import divergence, execute, inputs
 from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, Difference, check_tolerance, compare
+from interlingua.report import Proof
 from interlingua.worker import shared
 
 REFERENCE = "reference.safetensors"
@@ -173,6 +173,7 @@ def compared(
     options: VerifyOptions,
     runtimes: Sequence[str],
 ) -> Proof:
+    """The proof that `other` agrees with `reference`, output by output, stamped with the versions of `runtimes`."""
     if len(reference) != len(other):
         counts = Difference(
             "outputs", float("inf"), float("inf"), False, f"{len(other)} outputs, expected {len(reference)}"
@@ -230,7 +231,7 @@ def _target_divergence(
 
 
 def _insensitive(model: ir.Model, path: Path, arrays: Mapping[str, Array], outputs: Sequence[Array]) -> str:
-    """Why the proof tells nothing: outputs are no numbers, or none moves with the inputs; "" where it tells something."""
+    """Why the proof tells nothing: outputs are NaN, or do not move with the inputs; "" where it tells something."""
     if all(array.dtype.kind == "f" and np.isnan(array).any() for array in outputs):
         return f"the outputs hold NaN{_weights_with_nan(model)}"
     floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]

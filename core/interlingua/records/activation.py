@@ -7,7 +7,11 @@ _X = [Input("X")]
 RECORDS = (
     record_of("Relu", "max(x, 0)", _X, synonyms=["rectified linear"]),
     record_of(
-        "LeakyRelu", "x where x ≥ 0, else alpha · x", _X, [attribute("alpha", 0.01, "slope below zero")], synonyms=["leaky"]
+        "LeakyRelu",
+        "x where x ≥ 0, else alpha · x",
+        _X,
+        [attribute("alpha", 0.01, "slope below zero")],
+        synonyms=["leaky"],
     ),
     record_of(
         "PRelu",

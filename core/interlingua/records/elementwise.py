@@ -16,9 +16,7 @@ RECORDS = (
     _binary("Sub", "A − B, broadcast", "subtract", "minus"),
     _binary("Mul", "A · B, broadcast", "multiply", "product"),
     _binary("Div", "A / B, broadcast", "divide", "quotient"),
-    record_of(
-        "Pow", "X to the power Y, broadcast", [Input("X"), Input("Y")], outputs=[Input("Z")], synonyms=["power"]
-    ),
+    record_of("Pow", "X to the power Y, broadcast", [Input("X"), Input("Y")], outputs=[Input("Z")], synonyms=["power"]),
     _unary("Sqrt", "square root", "square root"),
     _unary("Exp", "e to the power X", "exponential"),
     _unary("Log", "natural logarithm", "ln"),

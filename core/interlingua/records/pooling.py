@@ -14,7 +14,11 @@ RECORDS = (
         "MaxPool",
         "maximum over windows; padding counts as minus infinity",
         [Input("X", "N C *")],
-        [*_WINDOW, attribute("dilations", None, "distance of the window's taps", neutral=1), attribute("storage_order", 0)],
+        [
+            *_WINDOW,
+            attribute("dilations", None, "distance of the window's taps", neutral=1),
+            attribute("storage_order", 0),
+        ],
         outputs=[Input("Y", "N C *")],
         synonyms=["max pooling", "pool2d", "Pooling"],
     ),

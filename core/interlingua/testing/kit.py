@@ -1,7 +1,7 @@
 """Checks of a plugin, each raising AssertionError with what is wrong.
 
-    from interlingua.testing import kit
-    def test_plugin(tmp_path): kit.check_plugin("myframework", tmp_path)
+from interlingua.testing import kit
+def test_plugin(tmp_path): kit.check_plugin("myframework", tmp_path)
 """
 
 from __future__ import annotations

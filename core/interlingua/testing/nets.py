@@ -64,11 +64,21 @@ def vgg(width: int = 4, depths: Sequence[int] = (2, 2, 3, 3, 3), size: int = 32,
     left = size // 2 ** len(depths)
     x = _convolution(builder, weight, x, "fc6", channels, 8 * width, left, 0)
     x = _convolution(builder, weight, x, "fc8", 8 * width, 10, 1, 0, relu=False)
-    return builder.model([("fc8/squeezed", builder.record("Squeeze", {"data": [x]}, {"axes": [2, 3]}, layer="squeezed"))])
+    return builder.model(
+        [("fc8/squeezed", builder.record("Squeeze", {"data": [x]}, {"axes": [2, 3]}, layer="squeezed"))]
+    )
 
 
 def _convolution(
-    builder: Builder, weight: _Weights, x: ir.Value, name: str, inputs: int, outputs: int, size: int, pad: int, relu: bool = True
+    builder: Builder,
+    weight: _Weights,
+    x: ir.Value,
+    name: str,
+    inputs: int,
+    outputs: int,
+    size: int,
+    pad: int,
+    relu: bool = True,
 ) -> ir.Value:
     kernel = {"W": [weight(f"{name}/weights", outputs, inputs, size, size)], "B": [weight(f"{name}/biases", outputs)]}
     said: dict[str, Any] = {"kernel_shape": [size, size], "pads": [pad] * 4}
