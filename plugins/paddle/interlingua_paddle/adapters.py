@@ -86,10 +86,39 @@ def _keeps_last_window(facts: Facts) -> bool:
     return True
 
 
+def _rounded_down(facts: Facts) -> list[int]:
+    """Pads with which rounding down gives ONNX's windows, where Paddle would keep one more when it rounds up.
+
+    Raises:
+        Unsupported: a size is unknown, or other pads would change a mean that counts them.
+    """
+    sizes = (facts.shapes.get("X") or ())[2:]
+    begin, end = split_pads(facts["pads"])
+    ends: list[int] = []
+    for axis, (kernel, stride) in enumerate(zip(facts["kernel_shape"], facts["strides"], strict=True)):
+        size = sizes[axis] if axis < len(sizes) else None
+        if not isinstance(size, int):
+            raise Unsupported("ceil_mode of an unknown size, where Paddle may keep a last window that ONNX drops")
+        windows = -(-(size + begin[axis] + end[axis] - kernel) // stride) + 1
+        windows -= (windows - 1) * stride >= size + begin[axis]
+        ends.append(max((windows - 1) * stride + kernel - size - begin[axis], 0))
+    if ends != end and facts.get("count_include_pad"):
+        raise Unsupported("ceil_mode with a last window in the padding, which Paddle keeps and ONNX drops")
+    return [*begin, *ends]
+
+
+def _lower_window_pairs(value: Sequence[int], facts: Facts) -> Any:
+    rounded_up = facts.get("ceil_mode") and not _keeps_last_window(facts)
+    return _lower_pairs(_rounded_down(facts) if rounded_up else value, facts)
+
+
+def window_pairs(name: str, default: Any = REQUIRED) -> Parameter:
+    """Padding of a pooling; where Paddle's rounding up has a window too many, the pads do without it."""
+    return parameter(name, default, Adapter("pairs", _lower_window_pairs, _read_pairs, _PAIRS.remark))
+
+
 def _lower_ceil(value: Any, facts: Facts) -> bool:
-    if value and not _keeps_last_window(facts):
-        raise Unsupported("ceil_mode with a last window that lies in the padding, which Paddle keeps and ONNX drops")
-    return bool(value)
+    return bool(value) and _keeps_last_window(facts)
 
 
 def _read_ceil(value: Any, facts: Facts) -> int:

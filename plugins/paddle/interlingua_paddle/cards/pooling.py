@@ -4,11 +4,11 @@ from typing import Any
 
 from interlingua.adapters import per_axis, stride_or_kernel
 from interlingua.cards import REQUIRED, Card, Fixed, Kind, card
-from interlingua_paddle.adapters import ceil_mode, exclusive, pairs
+from interlingua_paddle.adapters import ceil_mode, exclusive, window_pairs
 from interlingua_paddle.cards.convolution import FORMATS
 
 _TRAITS = {"stride default": "the window's size", "pad": "each end by itself"}
-_LIMITS = ("dilation", "ceil_mode where the last window lies in the padding")
+_LIMITS = ("dilation",)
 
 
 def _format(rank: int) -> dict[str, Fixed]:
@@ -25,7 +25,7 @@ def _max(api: str, kind: Kind, rank: int) -> Card:
         inputs={"X": "x"},
         kernel_shape=per_axis("kernel_size", positional=True),
         strides=stride_or_kernel("stride"),
-        pads=pairs("padding", 0),
+        pads=window_pairs("padding", 0),
         ceil_mode=ceil_mode("ceil_mode"),
         fixed={"return_mask": Fixed(False, False), **_format(rank)},
         ignored=("name",),
@@ -44,12 +44,16 @@ def _mean(api: str, kind: Kind, rank: int) -> Card:
         inputs={"X": "x"},
         kernel_shape=per_axis("kernel_size", positional=True),
         strides=stride_or_kernel("stride"),
-        pads=pairs("padding", 0),
+        pads=window_pairs("padding", 0),
         ceil_mode=ceil_mode("ceil_mode"),
         count_include_pad=exclusive("exclusive"),
         fixed={**({} if rank == 1 else {"divisor_override": Fixed(None, None)}), **_format(rank)},
         ignored=("name",),
-        limits=(*_LIMITS, "padding that differs at the two ends of an axis and counts in the mean"),
+        limits=(
+            *_LIMITS,
+            "padding that differs at the two ends of an axis and counts in the mean",
+            "ceil_mode where a last window lies in padding that counts in the mean",
+        ),
         traits=_TRAITS | {"mean denominator": "the window without its padding"},
     )
 
