@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from interlingua.adapters import choice, only, parameter, same
+from interlingua.adapters import choice, parameter, same
 from interlingua.cards import Adapter, Facts, Slot, card
 from interlingua.errors import Unsupported
 
@@ -26,7 +26,9 @@ CARDS = (
         "ValueInfo",
         aliases=("ValueInfoProto",),
         name=same("name"),
-        dtype=parameter("elem_type", adapter=Adapter("element_type", _element_type, _dtype, "FLOAT, INT64, …"), default=1),
+        dtype=parameter(
+            "elem_type", adapter=Adapter("element_type", _element_type, _dtype, "FLOAT, INT64, …"), default=1
+        ),
         shape=same("shape", None),
         traits={"unknown axis": "a name (dim_param) or nothing"},
     ),
@@ -34,11 +36,15 @@ CARDS = (
         "softmax_cross_entropy",
         "SoftmaxCrossEntropyLoss",
         inputs={"logits": Slot("scores"), "labels": Slot("labels")},
-        axis=only("axis", 1, 1),
-        soft_labels=only("soft_labels", False, False),
+        implied={"axis": 1, "soft_labels": False},
         reduction=choice("reduction", "mean", none="none", mean="mean", sum="sum"),
         ignore_index=same("ignore_index", None),
         limits=("labels as probabilities",),
-        traits={"class axis": "1", "labels": "class numbers", "returns": "scalar mean", "mean denominator": "samples that count"},
+        traits={
+            "class axis": "1",
+            "labels": "class numbers",
+            "returns": "scalar mean",
+            "mean denominator": "samples that count",
+        },
     ),
 )

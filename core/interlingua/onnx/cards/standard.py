@@ -23,6 +23,9 @@ def _unsaid_where_neutral(described: CanonicalParameter) -> Adapter:
     return Adapter("each_axis", lower, read, f"one number an axis, {described.neutral} where unsaid")
 
 
+_SCHEMA_NAMES = {"Exp": {"X": "input"}, "Log": {"X": "input"}}
+"""Where the standard's own name of an input is not the record's."""
+
 _SAME = Adapter("same", lambda value, facts: value, lambda value, facts: value)
 
 
@@ -41,7 +44,8 @@ def operator(row: Record, **more: Any) -> Card:
     parameters = {name: _parameter(p) for name, p in row.parameters.items() if not p.derived}
     if "W" in (i.name for i in row.inputs):
         parameters["kernel_shape"] = parameter("kernel_shape", None, Adapter("told_by_weight", _same_kernel, None))
-    inputs = {i.name: Slot(i.name, i.axes, None if i.optional else REQUIRED) for i in row.inputs}
+    names = _SCHEMA_NAMES.get(row.name, {})
+    inputs = {i.name: Slot(names.get(i.name, i.name), i.axes, None if i.optional else REQUIRED) for i in row.inputs}
     outputs = {o.name: o.axes for o in row.outputs}
     return card(row.name, row.name, inputs=inputs, outputs=outputs, ranks=_ranks(row), parameters=parameters, **more)
 

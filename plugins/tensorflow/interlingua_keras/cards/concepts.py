@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from interlingua.adapters import choice, same
-from interlingua.cards import Card, Facts, Fixed, card
+from interlingua.adapters import choice, parameter, same
+from interlingua.cards import Adapter, Card, Facts, Fixed, Kind, card
 from interlingua_keras.cards.forms import without_batch
 
+_DTYPE = Adapter("dtype", lambda value, facts: value, lambda value, facts: value or "float32", "by name")
 _REDUCTIONS = {"none": "none", "mean": "sum_over_batch_size", "sum": "sum"}
 
 
@@ -45,7 +46,7 @@ def _function(api: str, soft: bool) -> Card:
 def _class(api: str, soft: bool) -> Card:
     reduction = choice("reduction", "sum_over_batch_size", **_REDUCTIONS)
     return _entropy(
-        api, soft, reduction=reduction, traits={"returns": "scalar mean", "mean denominator": "all samples"}
+        api, soft, kind=Kind.LAYER, reduction=reduction, traits={"returns": "scalar mean", "mean denominator": "all samples"}
     )
 
 
@@ -56,7 +57,7 @@ CARDS = (
         when=_open_batch,
         limits=("a batch axis of known size, which batch_size tells",),
         shape=without_batch("shape", positional=True),
-        dtype=same("dtype", "float32"),
+        dtype=parameter("dtype", None, _DTYPE),
         name=same("name", None),
         ignored=("sparse", "ragged", "optional", "batch_size", "batch_shape", "tensor"),
         aliases=("keras.layers.InputLayer",),

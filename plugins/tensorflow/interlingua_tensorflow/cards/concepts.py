@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlingua.adapters import parameter, same
-from interlingua.cards import REQUIRED, Adapter, Card, card
+from interlingua.cards import REQUIRED, Adapter, Card, Parameter, card
 
 _LOSS = {"class axis": "the last", "returns": "one loss a sample"}
 
@@ -12,12 +12,15 @@ def _dtype(name: str, default: Any) -> Any:
     return parameter(name, default, Adapter("dtype", lambda v, f: f"tf.{v}", lambda v, f: str(v).removeprefix("tf.")))
 
 
-def _soft(api: str, versions: str, axis: str, ignored: tuple[str, ...], **more: Any) -> Card:
+_LAST = Adapter("same", lambda value, facts: value, lambda value, facts: -1 if value is None else value)
+
+
+def _soft(api: str, versions: str, axis: Parameter, ignored: tuple[str, ...], **more: Any) -> Card:
     return card(
         "softmax_cross_entropy",
         api,
         inputs={"labels": "labels", "logits": "logits"},
-        axis=same(axis, -1),
+        axis=axis,
         implied={"soft_labels": True, "reduction": "none"},
         versions=versions,
         ignored=ignored,
@@ -51,21 +54,21 @@ CARDS = (
     _soft(
         "tf.nn.softmax_cross_entropy_with_logits",
         ">=2",
-        "axis",
+        same("axis", -1),
         ("name",),
         traits=_LOSS | {"labels": "probabilities", "gradient": "to logits and labels"},
     ),
     _soft(
         "tf.nn.softmax_cross_entropy_with_logits",
         "<2",
-        "dim",
+        same("dim", -1),
         ("name", "axis", "_sentinel"),
         traits=_LOSS | {"labels": "probabilities", "gradient": "to logits only"},
     ),
     _soft(
         "tf.nn.softmax_cross_entropy_with_logits_v2",
         "<2",
-        "axis",
+        parameter("axis", None, _LAST),
         ("name", "dim"),
         aliases=("tf.compat.v1.nn.softmax_cross_entropy_with_logits_v2",),
         traits=_LOSS | {"labels": "probabilities", "gradient": "to logits and labels"},
