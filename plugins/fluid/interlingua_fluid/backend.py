@@ -20,11 +20,11 @@ from interlingua.codegen.program import Port, Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
 from interlingua.codegen.weights import NAMES, write_safetensors
 from interlingua.notes import Changed
-from interlingua_fluid.lowering import elementwise, layers, lowers, pooling, shape
+from interlingua_fluid.lowering import elementwise, layers, linear, lowers, pooling, shape
 from interlingua_fluid.naming import Parameters, start
 from interlingua_fluid.repetition import factored
 
-MODULES = (elementwise, layers, pooling, shape)
+MODULES = (elementwise, layers, linear, pooling, shape)
 _TENSORS = "parameters"
 
 DIALECT = Dialect(

@@ -172,22 +172,6 @@ def _flattens(node: ir.Node | None) -> bool:
     return rest is not None and after is not None and len(after) == 2 and after[1] == math.prod(rest)
 
 
-@lowers("MatMul")
-def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """A product with a trained matrix is a dense layer over the last axis, without a bias."""
-    left, right = node.inputs
-    assert left is not None and right is not None
-    shape, rank = known(shape_of(right)), len(shape_of(left) or ())
-    if is_constant(right) and shape is not None and len(shape) == 2 and rank >= 2 and context.trained(right):
-        dense_facts = Facts("Gemm", {"out_features": shape[1], "has_bias": False}, 0, {}, frozenset({"B"}))
-        card, keywords = cards.choose("fluid", dense_facts)
-        keywords = {**keywords, "num_flatten_dims": rank - 1} if rank > 2 else keywords
-        return call(context, node, dense_facts, card, keywords, context.operand(left), {"B": Weight(right)})
-    card, keywords = cards.choose("fluid", facts)
-    context.note_mapping(node, card.api)
-    return expressions.call(context.api(card.api), [context.operand(left), context.ref(right)], keywords)
-
-
 @lowers("BatchNormalization")
 def batch_normalization(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """By the batch's statistics in the training program, by the stored ones in its clone for testing."""
