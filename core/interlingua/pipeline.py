@@ -14,8 +14,9 @@ from interlingua import artifact as artifacts
 from interlingua import cards, output, passes, plugin
 from interlingua.artifact import ReadOptions, Source, WriteOptions
 from interlingua.codegen.package import Package, WriteRequest
-from interlingua.errors import StrictNotes, UsageError
+from interlingua.errors import RuntimeMissing, StrictNotes, UsageError
 from interlingua.ir import metadata
+from interlingua.notes import Skipped
 from interlingua.passes import layout
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
@@ -149,8 +150,9 @@ def convert(
     with output.staged(target, force=options.force) as folder:
         with progress.stage("write"):
             package, prepared = write(origin.model, framework, folder, written, title=title)
+            progress.count(len(package.mapped), len(prepared.graph), "nodes")
         with progress.stage("native artifact"):
-            native = materialise(package, framework, folder, written)
+            native = _native(package, framework, folder, written, options)
         report = Report(
             source=_source_facts(origin),
             target={
@@ -171,13 +173,28 @@ def convert(
         report.verification = options.verify.as_json()
         if options.verify.run:
             with progress.stage("verify"):
-                report.proofs = prove(origin, prepared, package, framework, folder, native, options.verify, notes)
+                asked = options.verify
+                report.proofs = prove(origin, prepared, package, framework, folder, native, asked, notes, progress)
         if options.strict and len(notes):
             told = "; ".join(f"{note.place}: {note.text}" for note in notes)
             raise StrictNotes(f"Expected a conversion without notes under --strict. Received {len(notes)}: {told}")
         report.write(folder)
     report.seconds = progress.seconds
     return report
+
+
+def _native(
+    package: Package, framework: Framework, folder: Path, written: WriteOptions, options: ConvertOptions
+) -> dict[str, Any]:
+    """The native artifact; without verification code and weights are written where no runtime can make one."""
+    try:
+        return materialise(package, framework, folder, written)
+    except RuntimeMissing as missing:
+        if options.verify.run:
+            hint = f"{missing.hint}\n--no-verify writes code and weights without a native artifact."
+            raise RuntimeMissing(missing.message, place=missing.place, hint=hint) from missing
+        written.notes.add(Skipped("native artifact", str(missing)))
+        return {"path": "", "format": "", "transposes": None}
 
 
 def _source_facts(source: Source) -> dict[str, Any]:

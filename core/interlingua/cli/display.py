@@ -13,15 +13,31 @@ if TYPE_CHECKING:
     from interlingua.report import Report
 
 
-class Lines(Progress):
+class Counted(Progress):
+    """Remembers how far the current stage came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counted = ""
+
+    def begin(self, title: str) -> None:
+        """Forgets the last stage's count."""
+        self._counted = ""
+
+    def count(self, done: int, total: int, what: str) -> None:
+        """Keeps the count for the line that ends the stage."""
+        self._counted = f"{done} of {total} {what}, "
+
+
+class Lines(Counted):
     """One plain line for each stage that ended."""
 
     def end(self, title: str, seconds: float) -> None:
-        """Says the stage and its time."""
-        print(f"{title}: {seconds:.1f} s", file=sys.stderr)
+        """Says the stage, its count and its time."""
+        print(f"{title}: {self._counted}{seconds:.1f} s", file=sys.stderr)
 
 
-class Live(Progress):
+class Live(Counted):
     """A spinner with the stage at work, a line for each that ended."""
 
     def __init__(self) -> None:
@@ -33,17 +49,19 @@ class Live(Progress):
 
     def begin(self, title: str) -> None:
         """Shows the stage."""
+        super().begin(title)
         self._status.update(f"{title} …")
         self._status.start()
 
     def count(self, done: int, total: int, what: str) -> None:
         """Shows how far the stage is."""
-        self._status.update(f"{what} {done} of {total}")
+        super().count(done, total, what)
+        self._status.update(f"{done} of {total} {what} …")
 
     def end(self, title: str, seconds: float) -> None:
         """Replaces the spinner by a line."""
         self._status.stop()
-        self._console.print(f"[green]✓[/green] {title} [dim]{seconds:.1f} s[/dim]")
+        self._console.print(f"[green]✓[/green] {title} [dim]{self._counted}{seconds:.1f} s[/dim]")
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from interlingua.errors import InterlinguaError, RuntimeMissing, VerificationFai
 from interlingua.ir import metadata
 from interlingua.notes import Notes, Skipped
 from interlingua.plugin import Framework
+from interlingua.progress import Progress
 from interlingua.proof import divergence, execute, inputs
 from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, Difference, check_tolerance, compare
 from interlingua.report import Proof
@@ -24,6 +25,8 @@ from interlingua.worker import shared
 
 REFERENCE = "reference.safetensors"
 """The reference's outputs (and a user's own inputs), kept beside the model so that it can be proved again."""
+
+IR_NAME = "IR in onnxruntime"
 
 INSENSITIVE = 1e-6
 """An output that moves by less than this share of its size, when the inputs change, proves nothing."""
@@ -57,6 +60,7 @@ def prove(
     native: Mapping[str, Any],
     options: VerifyOptions,
     notes: Notes,
+    progress: Progress,
 ) -> list[Proof]:
     """Runs everything and compares; `folder` holds the package and its native artifact.
 
@@ -64,56 +68,55 @@ def prove(
         VerificationFailed: beyond tolerance; the first diverging layer is named.
         WorkerFailed: a framework could not run its artifact.
     """
-    model_ports = ports(tuple(source.model.graph.inputs))
-    arrays = (
-        inputs.load(options.arrays, model_ports)
-        if options.arrays
-        else inputs.make(model_ports, seed=options.seed, batch=options.batch)
-    )
+    arrays = _arrays(source, options)
+    names = [value.name or f"output {i}" for i, value in enumerate(source.model.graph.outputs)]
     with execute.on_disk(source.model) as path:
         ir_outputs = execute.run_ir(path, arrays)
         doubt = _insensitive(source.model, path, arrays, ir_outputs)
-    proofs: list[Proof] = []
-    reference, reference_name = ir_outputs, "IR in onnxruntime"
-    given = {f"input.{name}": array for name, array in arrays.items()} if options.arrays else {}
     original = _source_outputs(source, arrays, notes)
-    names = [value.name or f"output {i}" for i, value in enumerate(source.model.graph.outputs)]
+    told = IR_NAME if original is None else f"source in {source.runtime}"
+    reference = ir_outputs if original is None else original
+    proofs: list[Proof] = []
     if original is not None:
-        told = f"source in {source.runtime}"
-        proof = compared(
-            "IR in onnxruntime", told, names, original, ir_outputs, options, [source.runtime, execute.IR_RUNTIME]
-        )
+        runtimes = [source.runtime, execute.IR_RUNTIME]
+        proof = compared(IR_NAME, told, names, original, ir_outputs, options, runtimes)
         if proof.verdict == "failed":
             _fail(proof, _source_divergence(source, arrays, options))
         proofs.append(proof)
-        reference, reference_name = original, told
-    kept = {f"output.{name}": np.ascontiguousarray(array) for name, array in zip(names, reference, strict=True)}
-    save_file({**given, **kept}, folder / REFERENCE)
+    _keep(folder, dict(zip(names, reference, strict=True)), arrays if options.arrays else {})
     if package.unproved:
         notes.add(Skipped("target", f"not run in proof: {' '.join(package.unproved)}"))
         return proofs
     assert framework.backend is not None
     runnable = targets(folder, native, [port.identifier for port in package.outputs])
+    total = len(proofs) + len(runnable)
+    turned = _turned_inputs(prepared, package, arrays)
+    runtimes = [source.runtime or execute.IR_RUNTIME, framework.backend.runtime]
     for what, arguments in runnable:
-        target = execute.run(
-            framework.backend.runtime, _turned_inputs(prepared, package, arrays), arguments, phase=f"run {what}"
-        )
-        turned = _turned_back(prepared, target)
-        proof = compared(
-            what,
-            reference_name,
-            names,
-            reference,
-            turned,
-            options,
-            [source.runtime or execute.IR_RUNTIME, framework.backend.runtime],
-        )
+        progress.count(len(proofs), total, "checks")
+        outputs = execute.run(framework.backend.runtime, turned, arguments, phase=f"run {what}")
+        proof = compared(what, told, names, reference, _turned_back(prepared, outputs), options, runtimes)
         if proof.verdict == "failed":
             _fail(proof, _target_divergence(prepared, package, framework, runnable, arrays, options))
         proofs.append(dataclasses.replace(proof, verdict="inconclusive", reason=doubt) if doubt else proof)
+    progress.count(len(proofs), total, "checks")
     if doubt:
         notes.add(Skipped("proof", f"inconclusive: {doubt}"))
     return proofs
+
+
+def _arrays(source: Source, options: VerifyOptions) -> dict[str, Array]:
+    """The inputs of the proof by name: a user's own, or seeded ones."""
+    wanted = ports(tuple(source.model.graph.inputs))
+    if options.arrays:
+        return inputs.load(options.arrays, wanted)
+    return inputs.make(wanted, seed=options.seed, batch=options.batch)
+
+
+def _keep(folder: Path, outputs: Mapping[str, Array], given: Mapping[str, Array]) -> None:
+    """Keeps the reference's outputs, and inputs that no seed can make again."""
+    kept = {f"output.{name}": np.ascontiguousarray(array) for name, array in outputs.items()}
+    save_file({**{f"input.{name}": array for name, array in given.items()}, **kept}, folder / REFERENCE)
 
 
 def _source_outputs(source: Source, arrays: Mapping[str, Array], notes: Notes) -> list[Array] | None:
