@@ -173,3 +173,21 @@ def test_a_tolerance_nothing_meets_fails_the_conversion(lenet: Path, tmp_path: P
     with pytest.raises(VerificationFailed, match="relative difference"):
         pipeline.convert(lenet / "model.json", "paddle", tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_double_precision_stay_so(tmp_path: Path) -> None:
+    builder = Builder("double")
+    random = np.random.default_rng(2)
+    x = builder.input("x", ["N", 4], ir.DataType.DOUBLE)
+    weight = builder.weight("fc.weight", ir.tensor(random.normal(0, 1, (4, 3))))
+    bias = builder.weight("fc.bias", ir.tensor(random.normal(0, 1, 3)))
+    x = builder.record("Gemm", {"A": [x], "B": [weight], "C": [bias]}, {}, layer="fc")
+    x.type = ir.TensorType(ir.DataType.DOUBLE)
+    x = builder.record("Clip", {"input": [x]}, {"min": 0.0, "max": 6.0}, layer="clip")
+    source = nets.saved(builder.model([("y", x)]), tmp_path / "double.onnx")
+    report = pipeline.convert(source, "paddle", tmp_path / "out")
+    assert {proof.verdict for proof in report.proofs} == {"proved"}
+    assert max(proof.relative for proof in report.proofs) < 1e-12
+    assert 'model.to(dtype="float64")' in (tmp_path / "out/model.py").read_text()
+    back = pipeline.convert(tmp_path / "out/model.json", "onnx", tmp_path / "back")
+    assert {proof.verdict for proof in back.proofs} == {"proved"}

@@ -127,6 +127,7 @@ class Builder:
         described = record(op)
         attributes: dict[str, Any] = {}
         constants: dict[str, ir.Value] = {}
+        data = next((values[0].dtype for values in inputs.values() if values), None)
         for name, value in values.items():
             parameter = described.parameters.get(name)
             if parameter is None or parameter.derived or value is None:
@@ -138,6 +139,8 @@ class Builder:
                     attributes[name] = value
             elif not parameter.is_default(value):
                 dtype = _INPUT_TYPES.get(name, bool if isinstance(value, bool) else np.int64)
+                if dtype is np.float32 and data is not None and data.is_floating_point():
+                    dtype = data.numpy()
                 constants[name] = self.constant(f"{layer or op}.{name}", np.asarray(value, dtype))
         ordered: list[ir.Value | None] = []
         for name in described.order:

@@ -15,6 +15,7 @@ from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
 from interlingua.codegen.weights import NAMES, write_safetensors
+from interlingua.errors import UnsupportedModel
 from interlingua_paddle.lowering import activation, lowers
 
 MODULES = (activation,)
@@ -43,7 +44,7 @@ DIALECT = Dialect(
 )
 
 _LOAD = """
-model = {name}()
+model = {name}(){cast}
 missing, unexpected = model.set_state_dict(load_file(weights))
 if missing or unexpected:
     raise ValueError(f"{{weights}} does not fit the model: missing {{missing}}, unexpected {{unexpected}}")
@@ -67,6 +68,19 @@ def _tensors(program: Program) -> list[Item]:
     return rows
 
 
+def _cast(program: Program) -> str:
+    """The statement that gives layers, which Paddle makes as float32, the type of their weights; "" for float32.
+
+    Raises:
+        UnsupportedModel: the layers' weights are of several floating types.
+    """
+    dtypes = {weight.tensor.dtype for layer in program.layers for weight in layer.weights.values()}
+    floating = sorted(dtype.numpy().name for dtype in dtypes if dtype.is_floating_point())
+    if len(floating) > 1:
+        raise UnsupportedModel(f"Expected layers with weights of one floating type. Received {', '.join(floating)}.")
+    return "" if floating in ([], ["float32"]) else f'\nmodel.to(dtype="{floating[0]}")'
+
+
 def source(program: Program, request: WriteRequest) -> str:
     """The text of model.py."""
     imports = {
@@ -81,7 +95,7 @@ def source(program: Program, request: WriteRequest) -> str:
         model_class(program, "nn.Layer", [*layers(program), *_tensors(program)], "forward"),
         Suite(
             function_header("load", 'weights=Path(__file__).with_name("weights.safetensors")'),
-            code(_LOAD.format(name=program.name)),
+            code(_LOAD.format(name=program.name, cast=_cast(program))),
             "The model with its weights, in inference mode; `.train()` goes on training it.",
         ),
     ]
