@@ -389,6 +389,25 @@ def test_an_opaque_layer_is_written_to_caffe_as_it_was(nets: Any, tmp_path: Any)
     assert np.array_equal(written, original)
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields", "said"),
+    [
+        ("Flatten", "flatten_param { axis: 4 }", "Received axis 4."),
+        ("Flatten", "flatten_param { end_axis: -5 }", "Received axis -5."),
+        ("Scale", "scale_param { axis: 7 }", "Received axis 7."),
+        ("InnerProduct", "inner_product_param { num_output: 2 axis: -9 }", "Received axis -9."),
+        ("Softmax", "softmax_param { axis: 9 }", "Expected shapes that Softmax takes."),
+        ("Reshape", "reshape_param { shape { dim: 0 } axis: 4 num_axes: 1 }", "Received 4 and 1 axes."),
+        ("Exp", "exp_param { base: -2 }", "Expected a base above 0"),
+        ("Log", "log_param { base: 1 }", "Expected a base above 0 and not 1"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_named(nets: Any, kind: str, fields: str, said: str) -> None:
+    with pytest.raises(InvalidSource) as raised:
+        nets.read(nets.net(one(kind, fields), op=[nets.array(4)]))
+    assert said in str(raised.value) and "'op'" in str(raised.value)
+
+
 def test_a_bottom_that_nobody_computes_is_named(nets: Any) -> None:
     with pytest.raises(InvalidSource, match="Received 'ghost'"):
         nets.read(nets.net(one("Eltwise", 'bottom: "ghost"')))

@@ -126,4 +126,4 @@ def odd(name: str, default: int) -> Parameter:
             raise Unsupported(f"a window of even size {value}")
         return value
 
-    return parameter(name, default, Adapter("odd", lower, lambda value, facts: value, "odd only"))
+    return parameter(name, default, Adapter("odd", lower, lower, "odd only"))

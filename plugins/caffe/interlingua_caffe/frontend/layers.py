@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from interlingua import cards
 from interlingua.codegen.weights import Weight
-from interlingua.errors import Unsupported
+from interlingua.errors import InvalidSource, Unsupported
 from interlingua.ir.facts import facts_of, known, shape_of
 from interlingua_caffe.cards.pooling import rounding_matters
 from interlingua_caffe.frontend.graph import FRAMEWORK, Graph
@@ -21,12 +21,35 @@ Said = dict[str, Any]
 Reader = Callable[[Graph, Layer, Said], list[ir.Value]]
 
 
+def canonical(layer: Layer, axis: int, rank: int) -> int:
+    """An axis counted from the front.
+
+    Raises:
+        InvalidSource: there is no such axis.
+    """
+    if not -rank <= axis < rank:
+        raise InvalidSource(
+            f"Expected one of the {rank} axes of what {layer.type} takes. Received axis {axis}.",
+            place=f"layer {layer.name!r}",
+        )
+    return axis % rank
+
+
+def _log_of_base(layer: Layer, base: float) -> float:
+    """The natural logarithm of a base; −1 stands for e."""
+    if base == -1:
+        return 1.0
+    if base <= 0 or base == 1:
+        raise InvalidSource(f"Expected a base above 0 and not 1. Received {base}.", place=f"layer {layer.name!r}")
+    return math.log(base)
+
+
 def inner_product(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     """Reads `InnerProduct` as `Gemm` of the flattened input, or with a later axis as `MatMul` and `Add`."""
     (x,) = graph.inputs(layer)
     shape = shape_of(x)
     axis = said.pop("inner_product_param.axis", 1)
-    axis = axis if axis >= 0 else axis + graph.rank(x)
+    axis = axis if shape is None and axis >= 0 else canonical(layer, axis, graph.rank(x))
     turned = said.pop("inner_product_param.transpose", False)
     if axis == 1 and not turned:
         flat = x if shape is not None and len(shape) == 2 else graph.call(layer, "Flatten", {}, [x])
@@ -119,7 +142,7 @@ _NEUTRAL = (("scale", 1.0), ("shift", 0.0))
 def _spread(graph: Graph, layer: Layer, operand: ir.Value, x: ir.Value, axis: int) -> ir.Value:
     """The operand with ones after its axes, so that its first one meets the axis `axis` of `x`."""
     rank, own = graph.rank(x), graph.rank(operand)
-    after = rank - axis % rank - own
+    after = rank - axis - own
     if after < 0:
         raise Unsupported(f"an operand of {own} axes from axis {axis} on of one of {rank}")
     if not after:
@@ -131,13 +154,12 @@ def _spread(graph: Graph, layer: Layer, operand: ir.Value, x: ir.Value, axis: in
     return graph.node(layer, "Unsqueeze", [operand, axes])
 
 
-def _operand_rank(graph: Graph, layer: Layer, owner: str, said: Said) -> int:
-    count, axis, rank = (
-        said.get(f"{owner}.num_axes", 1),
-        said.get(f"{owner}.axis", 1),
-        graph.rank(graph.inputs(layer)[0]),
-    )
-    return rank - axis % rank if count == -1 else int(count)
+def _axis_and_count(graph: Graph, layer: Layer, owner: str, said: Said) -> tuple[int, int]:
+    """From which axis of the data on an operand stands, and how many axes a blob of the layer's own has."""
+    rank = graph.rank(graph.inputs(layer)[0])
+    axis = canonical(layer, said.get(f"{owner}.axis", 1), rank)
+    count = said.get(f"{owner}.num_axes", 1)
+    return axis, rank - axis if count == -1 else int(count)
 
 
 def _sizes_from(x: ir.Value, axis: int, count: int) -> list[int | None]:
@@ -145,15 +167,14 @@ def _sizes_from(x: ir.Value, axis: int, count: int) -> list[int | None]:
     shape = shape_of(x)
     if shape is None:
         return [None] * count
-    start = axis % len(shape)
-    return [size if isinstance(size, int) else None for size in shape[start : start + count]]
+    return [size if isinstance(size, int) else None for size in shape[axis : axis + count]]
 
 
 def scale(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     """Reads `Scale` as `Mul` by a blob or by a second bottom, and `Add` where it has a bias."""
     x, *others = graph.inputs(layer)
-    axis = said.get("scale_param.axis", 1)
-    own = graph.rank(others[0]) if others else _operand_rank(graph, layer, "scale_param", said)
+    axis, count = _axis_and_count(graph, layer, "scale_param", said)
+    own = graph.rank(others[0]) if others else count
     sizes = _sizes_from(x, axis, own)
     factor = others[0] if others else graph.blob(layer, 0, own, sizes)
     value = graph.node(layer, "Mul", [x, _spread(graph, layer, factor, x, axis)])
@@ -166,7 +187,7 @@ def scale(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
 def bias(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     """Reads `Bias` as `Add` of a blob or of a second bottom."""
     x, *others = graph.inputs(layer)
-    axis, own = said.get("bias_param.axis", 1), _operand_rank(graph, layer, "bias_param", said)
+    axis, own = _axis_and_count(graph, layer, "bias_param", said)
     shift = others[0] if others else graph.blob(layer, 0, own, _sizes_from(x, axis, own))
     return [graph.node(layer, "Add", [x, _spread(graph, layer, shift, x, axis)])]
 
@@ -230,8 +251,7 @@ def power(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
 def exp(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     """Reads `Exp`, base ^ (shift + scale · x), as `Exp` of `Mul` and `Add`."""
     (x,) = graph.inputs(layer)
-    base = said.get("exp_param.base", -1)
-    log = 1.0 if base == -1 else math.log(base)
+    log = _log_of_base(layer, said.get("exp_param.base", -1))
     x = _affine(graph, layer, x, log * said.get("exp_param.scale", 1), log * said.get("exp_param.shift", 0))
     return [graph.call(layer, "Exp", {}, [x])]
 
@@ -241,15 +261,15 @@ def log(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     (x,) = graph.inputs(layer)
     x = _affine(graph, layer, x, said.get("log_param.scale", 1), said.get("log_param.shift", 0))
     value = graph.call(layer, "Log", {}, [x])
-    base = said.get("log_param.base", -1)
-    return [value if base == -1 else _times(graph, layer, value, 1 / math.log(base))]
+    return [_times(graph, layer, value, 1 / _log_of_base(layer, said.get("log_param.base", -1)))]
 
 
 def flatten(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     """Reads `Flatten`; over other axes than all but the first it is a `Reshape`."""
     (x,) = graph.inputs(layer)
     rank = graph.rank(x)
-    first, last = said.get("flatten_param.axis", 1) % rank, said.get("flatten_param.end_axis", -1) % rank
+    first = canonical(layer, said.get("flatten_param.axis", 1), rank)
+    last = canonical(layer, said.get("flatten_param.end_axis", -1), rank)
     if (first, last) == (1, rank - 1):
         return [x if rank == 2 else graph.call(layer, "Flatten", {}, [x])]
     after = (shape_of(x) or ())[last + 1 :]
@@ -267,8 +287,14 @@ def reshape(graph: Graph, layer: Layer, said: Said) -> list[ir.Value]:
     axis, count = said.get("reshape_param.axis", 0), said.get("reshape_param.num_axes", -1)
     first = axis if axis >= 0 else axis + rank + 1
     last = rank if count == -1 else first + count
-    dims = said.get("reshape_param.shape.dim", [])
-    middle = [shape[first + i] if dim == 0 else dim for i, dim in enumerate(dims if isinstance(dims, list) else [dims])]
+    said_dims = said.get("reshape_param.shape.dim", [])
+    dims = said_dims if isinstance(said_dims, list) else [said_dims]
+    copied = [first + position for position, size in enumerate(dims) if size == 0]
+    if not 0 <= first <= last <= rank or any(position >= rank for position in copied):
+        raise InvalidSource(
+            f"Expected axes among {rank}. Received {axis} and {count} axes.", place=f"layer {layer.name!r}"
+        )
+    middle = [shape[first + position] if size == 0 else size for position, size in enumerate(dims)]
     whole = [*[0] * first, *middle, *shape[last:]]
     if not all(isinstance(size, int) for size in whole):
         raise Unsupported("sizes that are not known beside the reshaped axes")
