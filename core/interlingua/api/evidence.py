@@ -79,6 +79,12 @@ class Evidence:
         return path
 
 
+def plain(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as the evidence holds them, tuples as lists."""
+    found: dict[str, Any] = json.loads(json.dumps(dict(said)))
+    return found
+
+
 def read(path: Path) -> Evidence:
     """The evidence of a file.
 
@@ -89,7 +95,7 @@ def read(path: Path) -> Evidence:
         whole = json.loads(path.read_text(encoding="utf-8"))
         outcomes = tuple(Outcome(**row) for row in whole.pop("cases"))
         return Evidence(outcomes=outcomes, **whole)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise PluginError(f"Expected evidence as `interlingua api verify` writes it. Received {path.name!r}: {error}.") from error
 
 

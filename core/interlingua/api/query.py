@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,9 +61,10 @@ def counterparts(source: Match, framework: str) -> list[Match]:
     return [Match(row, source.rank if source.rank in row.ranks else preferred_rank(row)) for _, row in ranked]
 
 
-def _likeness(source: Card, candidate: Card) -> int:
-    """How well a card answers: APIs before serialised operators, the same kind, the same implied values, current versions."""
-    score = 0
+def _likeness(source: Card, candidate: Card) -> float:
+    """How well a card answers: APIs before serialised operators, the same kind, the same implied values, current
+    versions, as many of the source's parameters as possible, a name like its own."""
+    score = 2.0 * len(source.parameters.keys() & candidate.parameters.keys()) + 3 * _alike(source.api, candidate.api)
     if (candidate.kind is Kind.SERIAL) != (source.kind is Kind.SERIAL):
         score -= 32
     score += 8 * (candidate.kind is source.kind or _calls(candidate) == _calls(source))
@@ -74,6 +76,12 @@ def _likeness(source: Card, candidate: Card) -> int:
             score += 6
     score -= 16 * ("<" in candidate.versions and "<" not in source.versions)
     return score + 4 * candidate.write
+
+
+def _alike(one: str, other: str) -> float:
+    """Between 0 and 1: how much the last parts of two names look alike."""
+    ours, theirs = (name.rpartition(".")[2].replace("_", "").lower() for name in (one, other))
+    return difflib.SequenceMatcher(None, ours, theirs).ratio()
 
 
 def _calls(card: Card) -> bool:

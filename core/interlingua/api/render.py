@@ -64,12 +64,13 @@ def _list(names: Sequence[str]) -> str:
 def _whole(table: Difference) -> list[Block]:
     words = _list([category.value for category in table.categories])
     if table.target is None:
-        title = Title(f"{table.source.api} → {table.to}: {words}", f"{table.record}: {table.summary}")
-        shown = [(table.source.framework, table.source.signature)]
+        title = Title(f"{table.source.api} → {table.to}", f"{table.record}: {table.summary}")
+        shown = [("difference", words), (table.source.framework, table.source.signature)]
         return [title, Lines(tuple(shown)), *_foot(table)]
-    title = Title(f"{table.source.api} → {table.target.api}: {words}", f"{table.record}: {table.summary}")
+    title = Title(f"{table.source.api} → {table.target.api}", f"{table.record}: {table.summary}")
     sides = (table.source, table.target)
-    calls = Lines(tuple((side.framework + (f" {side.versions}" if side.versions else ""), side.signature) for side in sides))
+    said = [(side.framework + (f" {side.versions}" if side.versions else ""), side.signature) for side in sides]
+    calls = Lines((("difference", words), *said))
     headings = ("", table.source.framework, table.target.framework, "difference")
     rank = table.rank
     shown = [_shown(row) for row in table.rows if not _says_nothing(row)]
@@ -121,6 +122,7 @@ def _foot(table: Difference) -> list[Block]:
     rows += [(f"{side.framework} remark", remark) for side in sides for remark in side.remarks]
     rows += [("others", _list(table.others))] if table.others else []
     rows += [(side.framework, side.proof.text) for side in sides]
+    rows += [("✓", "said in a case that was proved")] if any(side.proof.versions for side in sides) else []
     return [Lines(tuple(rows))]
 
 
