@@ -52,7 +52,7 @@ def _tensors(program: Program, ties: Mapping[str, str]) -> list[Item]:
     """Weights that stand by themselves: parameters, or buffers where nothing trains them."""
     rows: list[Item] = []
     for tensor in program.tensors:
-        empty = call("torch.empty", list(tensor.weight.shape), _dtype(tensor.weight.tensor.dtype))
+        empty = call("torch.empty", list(tensor.weight.shape) or [()], _dtype(tensor.weight.tensor.dtype))
         if tensor.attribute in ties:
             continue
         if tensor.trainable:

@@ -35,6 +35,10 @@ def _axis(value: Any, facts: Facts) -> Any:
 
 _DIM = Adapter("dim", lambda value, facts: value, _axis, "0 for one or three axes, else 1, where unsaid")
 
+def _has_both_bounds(facts: Facts) -> bool:
+    return facts.get("min") is not None and facts.get("max") is not None
+
+
 CARDS = (
     *_both("Relu", "torch.nn.functional.relu", "torch.nn.ReLU"),
     card("Relu", "torch.relu", write=False, inputs={"X": "input"}, aliases=("torch.Tensor.relu",)),
@@ -102,11 +106,13 @@ CARDS = (
             api,
             kind=kind,
             write=False,
+            when=_has_both_bounds,
             inputs={"input": "input"},
             min=same("min_val", -1.0),
             max=same("max_val", 1.0),
             fixed=_INPLACE,
             ignored=("min_value", "max_value"),
+            limits=("one bound only",),
         )
         for api, kind in (("torch.nn.functional.hardtanh", Kind.FUNCTION), ("torch.nn.Hardtanh", Kind.LAYER))
     ),

@@ -6,7 +6,7 @@ from interlingua.adapters import flag, halves, per_axis, same
 from interlingua.cards import Card, Fixed, Kind, Slot, card
 from interlingua_torch.adapters import told_otherwise
 
-_LIMITS = ("the same padding at both ends of an axis",)
+_LIMITS = ("padding that differs at the two ends of an axis",)
 
 
 def _layer(record: str, api: str, **extra: Any) -> Card:

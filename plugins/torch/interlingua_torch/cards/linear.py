@@ -1,5 +1,7 @@
 """Dense layers and matrix products."""
 
+from collections.abc import Callable
+
 from interlingua.adapters import flag, same
 from interlingua.cards import Facts, Kind, Slot, card
 from interlingua_torch.adapters import told_otherwise
@@ -11,6 +13,16 @@ def _one_bias_a_column(facts: Facts) -> bool:
     """Whether there is no bias, or one number for each output."""
     bias = facts.shapes.get("C")
     return bias is None or tuple(bias) == (facts.get("out_features"),)
+
+
+def _of_rank(rank: int) -> Callable[[Facts], bool]:
+    """Whether both factors have that many axes, and a batch axis is not broadcast."""
+
+    def holds(facts: Facts) -> bool:
+        shapes = [facts.shapes.get(name) or () for name in ("A", "B")]
+        return all(len(shape) == rank for shape in shapes) and shapes[0][:-2] == shapes[1][:-2]
+
+    return holds
 
 
 CARDS = (
@@ -53,6 +65,22 @@ CARDS = (
         inputs={"A": "input", "B": "other"},
         aliases=("torch.Tensor.matmul",),
     ),
-    card("MatMul", "torch.mm", write=False, inputs={"A": "input", "B": "mat2"}, aliases=("torch.Tensor.mm",)),
-    card("MatMul", "torch.bmm", write=False, inputs={"A": "input", "B": "mat2"}, aliases=("torch.Tensor.bmm",)),
+    card(
+        "MatMul",
+        "torch.mm",
+        write=False,
+        when=_of_rank(2),
+        limits=("batches",),
+        inputs={"A": "input", "B": "mat2"},
+        aliases=("torch.Tensor.mm",),
+    ),
+    card(
+        "MatMul",
+        "torch.bmm",
+        write=False,
+        when=_of_rank(3),
+        limits=("other than one batch axis", "broadcast batches"),
+        inputs={"A": "input", "B": "mat2"},
+        aliases=("torch.Tensor.bmm",),
+    ),
 )

@@ -7,7 +7,7 @@ from interlingua.cards import REQUIRED, Card, Fixed, Kind, card
 from interlingua_torch.adapters import counted_padding, half_window
 
 _TRAITS = {"stride default": "the window's size", "pad": "symmetric"}
-_LIMITS = ("the same padding at both ends of an axis", "padding of at most half the window")
+_LIMITS = ("padding that differs at the two ends of an axis", "padding of more than half the window")
 
 
 def _max(api: str, kind: Kind) -> Card:
