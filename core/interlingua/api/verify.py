@@ -236,7 +236,8 @@ def _failed(case: Case, api: str, route: str, reason: str, stated: str) -> Outco
     word, _, why = stated.partition(": ")
     if word in ("notimpl", "notyet", "never"):
         return Outcome(case.record, case.name, word, api, route, reason=why)
-    return Outcome(case.record, case.name, "failed", api, route, reason=" ".join(reason.split())[:300])
+    told = reason.partition("The end of its traceback")[0]  # what follows names files of this machine
+    return Outcome(case.record, case.name, "failed", api, route, reason=" ".join(told.split())[:300])
 
 
 def _through(card: Card, case: Case, runtime: Runtime) -> Iterator[Outcome]:
