@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from interlingua import passes
@@ -14,8 +15,11 @@ from interlingua.artifact import ReadOptions
 from interlingua.errors import UnsupportedModel
 from interlingua.notes import Notes
 from interlingua.proof import execute
+from interlingua_caffe.caffemodel import check_size
 from interlingua_caffe.frontend.read import read
 from interlingua_caffe.frontend.recognise import recognise
+from interlingua_caffe.lowering.network import Learned
+from interlingua_caffe.proto.wire import stored_layers
 
 Shape = tuple[int | str | None, ...]
 
@@ -336,3 +340,22 @@ def test_all_refusals_come_at_once(sketch: Any) -> None:
     with pytest.raises(UnsupportedModel) as raised:
         sketch.write(sketch.canonical(y))
     assert [line.partition(":")[0] for line in raised.value.refusals] == ["input x", "Pad pad", "Div quotient"]
+
+
+def test_inputs_that_are_no_floats_and_weights_beyond_what_caffe_reads_are_refused(sketch: Any) -> None:
+    labels = sketch.input("labels", (1, 4), ir.DataType.INT64)
+    with pytest.raises(UnsupportedModel, match="input labels: Caffe's blobs are float32, not int64"):
+        sketch.write(sketch.canonical(sketch.record("Abs", {"X": [labels]}, {}, layer="abs")))
+    huge = Learned(np.broadcast_to(np.float32(0), (1 << 15, 1 << 15)))
+    with pytest.raises(UnsupportedModel, match="at most 2147483647 bytes"):
+        check_size({"fc": [huge]})
+
+
+def test_float64_weights_are_written_as_float32_and_told(sketch: Any) -> None:
+    x = sketch.input("x", (None, 3))
+    numbers = np.arange(6, dtype=np.float64).reshape(2, 3) / 7
+    weight = sketch.weight("w", ir.tensor(numbers, name="w"))
+    sketch.write(sketch.canonical(sketch.record("Gemm", {"A": [x], "B": [weight]}, {"transB": 1}, layer="fc")))
+    (layer,) = (layer for layer in stored_layers(sketch.folder / "deploy.caffemodel") if layer.blobs)
+    assert np.array_equal(layer.blobs[0].array, numbers.astype(np.float32))
+    assert [note.place for note in sketch.notes if note.kind == "Approximated"] == ["fc"]

@@ -13,7 +13,7 @@ from interlingua.ir import metadata
 from interlingua.ir.facts import facts_of, shape_of
 from interlingua.notes import Approximated, Changed, Notes, Skipped
 from interlingua_caffe import oracle
-from interlingua_caffe.caffemodel import write_caffemodel
+from interlingua_caffe.caffemodel import check_size, write_caffemodel
 from interlingua_caffe.lowering import LOWERINGS
 from interlingua_caffe.lowering.network import FRAMEWORK, Network
 from interlingua_caffe.lowering.opaque import DOMAIN, as_it_was
@@ -134,6 +134,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     """
     network = lower(model, request.options.notes, request.options.class_name or model.graph.name or "network")
     inputs, outputs = _ports(network, list(model.graph.inputs)), _ports(network, list(model.graph.outputs))
+    check_size(network.learned)
     text = render(network.message)
     unproved = _tell(network, text, request.options.notes)
     (request.folder / GRAPH).write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from interlingua.errors import Unsupported
+from interlingua.errors import UnsupportedModel
 from interlingua_caffe.lowering.network import Learned
 from interlingua_caffe.proto import Message, message
 from interlingua_caffe.proto.wire import blob_head, prefix
@@ -34,15 +34,19 @@ def _write_layer(file: IO[bytes], head: bytes, blobs: Sequence[Learned]) -> None
         file.write(blob.array().data)
 
 
-def write_caffemodel(path: Path, net: Message, learned: Mapping[str, Sequence[Learned]]) -> None:
-    """Writes the network with its blobs, which `learned` holds by layer name.
+def check_size(learned: Mapping[str, Sequence[Learned]]) -> None:
+    """Compares the size of all blobs with what Caffe reads.
 
     Raises:
-        Unsupported: more than Caffe reads.
+        UnsupportedModel: it is more.
     """
     total = sum(math.prod(blob.shape) * _WIDTH for blobs in learned.values() for blob in blobs)
     if total > _LARGEST:
-        raise Unsupported(f"weights of {total} bytes: Caffe reads at most {_LARGEST}")
+        raise UnsupportedModel(f"Expected at most {_LARGEST} bytes of weights, as Caffe reads them. Received {total}.")
+
+
+def write_caffemodel(path: Path, net: Message, learned: Mapping[str, Sequence[Learned]]) -> None:
+    """Writes the network with its blobs, which `learned` holds by layer name."""
     header = message("NetParameter")
     header.name = net.name
     with path.open("wb") as file:

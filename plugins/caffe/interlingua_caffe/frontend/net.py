@@ -9,7 +9,7 @@ from pathlib import Path
 
 from interlingua.artifact import Artifact, ReadOptions
 from interlingua.errors import InvalidSource, UsageError
-from interlingua.notes import Dropped
+from interlingua.notes import Approximated, Dropped
 from interlingua_caffe.frontend.inputs import InputShapes, Shape
 from interlingua_caffe.frontend.phase import tested
 from interlingua_caffe.frontend.recognise import kind_of
@@ -240,6 +240,9 @@ def _assembled(
                 tuple(field.path for field in unknown if field.layer == layer.name),
             )
         )
+    for built_layer in built:
+        if any(stored_blob.blob.numbers.itemsize > 4 for stored_blob in built_layer.stored):
+            options.notes.add(Approximated(built_layer.name, "float64 weights are read as float32"))
     return Net(name, inputs, tuple(built), tuple(top for _, top in wanted), stored is not None)
 
 
