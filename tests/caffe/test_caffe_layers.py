@@ -276,6 +276,16 @@ def test_where_opencv_deviates_we_follow_caffe_and_say_so(nets: Any, kind: str, 
     assert told and all(note.place == "op" and "OpenCV does not honour" in note.text for note in told)
 
 
+def test_opencv_deconvolves_neither_one_axis_nor_with_dilation(nets: Any) -> None:
+    text = one("Deconvolution", "convolution_param { num_output: 2 kernel_size: 3 }", (1, 4, 7))
+    source = nets.read(nets.net(text, op=[nets.array(4, 2, 3), nets.array(2)]))
+    assert source.runtime == "" and any("of 1 spatial axes" in note.text for note in source.notes)
+    text = one("Deconvolution", "convolution_param { num_output: 2 kernel_size: 3 dilation: 2 }")
+    weights = nets.save_weights(nets.folder / "w.caffemodel", {"op": [nets.array(4, 2, 3, 3), nets.array(2)]})
+    found = _opencv(text, weights.read_bytes(), np.ones((1, 4, 7, 9), np.float32))
+    assert found.shape != (1, 2, 11, 13), "the day this fails, the row of `oracle.DEVIATIONS` is to go"
+
+
 REFUSED = (
     "Bias",
     "Clip",

@@ -103,6 +103,10 @@ CASES = [
         strides=[2, 2],
         pads=[1] * 4,
     ),
+    conv("num_output: 6 kernel_size: 3 stride: 2", L, (4, 6, 3), op="ConvTranspose", strides=[2], unproved=True),
+    conv(
+        "num_output: 6 kernel_size: 3 dilation: 2", X, (4, 6, 3, 3), op="ConvTranspose", dilations=[2, 2], unproved=True
+    ),
     pool("kernel_size: 2 stride: 2", kernel_shape=[2, 2], strides=[2, 2]),
     pool("kernel_size: 3", kernel_shape=[3, 3]),
     pool(

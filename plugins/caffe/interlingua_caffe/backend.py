@@ -105,6 +105,10 @@ def _ports(network: Network, values: list[ir.Value]) -> tuple[Port, ...]:
 def _tell(network: Network, text: str, notes: Notes) -> tuple[str, ...]:
     """Tells what the runtime cannot prove, which is returned, and weights that lose digits."""
     fields = [flat(entry.children) for entry in outline(text) if entry.name == "layer"]
+    for said in fields:
+        blobs = network.learned[said["name"]]
+        if blobs and len(blobs[0].shape) > 2:
+            said[oracle.KERNEL_AXES] = str(len(blobs[0].shape) - 2)
     unproved = oracle.unproved((said["name"], said["type"], said) for said in fields)
     for sentence in unproved:
         place, _, fact = sentence.partition(": ")

@@ -76,6 +76,11 @@ TO_BE_SAID = {"LRN": "lrn_param.alpha"}
 """Fields for which OpenCV has another default than Caffe: a network given to it says them."""
 
 
+KERNEL_AXES = "kernel axes"
+"""Not a field: how many spatial axes the kernel has, where whoever asks can tell."""
+RANKS = {"Deconvolution": ("2",)}
+
+
 def unproved(layers: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[str]:
     """One sentence for each layer that OpenCV cannot prove; a layer is its name, type and fields by dotted path."""
     found = []
@@ -84,6 +89,8 @@ def unproved(layers: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[str]:
             found.append(f"{name}: OpenCV has no layer {kind}.")
         if TO_BE_SAID.get(kind, "") not in ("", *fields):
             found.append(f"{name}: OpenCV has another default of {TO_BE_SAID[kind]}, which is to be said.")
+        if fields.get(KERNEL_AXES, "2") not in RANKS.get(kind, fields.get(KERNEL_AXES, "2")):
+            found.append(f"{name}: OpenCV has no {kind} of {fields[KERNEL_AXES]} spatial axes.")
         for row in DEVIATIONS:
             if row.layer == kind and fields.get(row.field, row.faithful[0]) not in row.faithful:
                 found.append(f"{name}: OpenCV does not honour {row.field} ({row.fact}).")

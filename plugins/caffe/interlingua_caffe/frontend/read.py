@@ -98,6 +98,10 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     text = deploy_text(net)
     layers = [entry.children for entry in outline(text) if entry.name == "layer"]
     fields = [flat(layer) for layer in layers]
+    kernels = {layer.name: len(layer.stored[0].blob.shape) - 2 for layer in net.layers if layer.stored}
+    for said in fields:
+        if kernels.get(said.get("name", ""), 0) > 0:
+            said[oracle.KERNEL_AXES] = str(kernels[said["name"]])
     unproved = oracle.unproved((said.get("name", ""), said.get("type", ""), said) for said in fields)
     for sentence in unproved:
         place, _, fact = sentence.partition(": ")
