@@ -5,6 +5,9 @@ but the files `runtime_*.py` beside it.
 """
 # ruff: noqa: B905  (zip is not strict in Python 3.7)
 
+import ctypes
+import functools
+import gc
 import importlib.util
 import inspect
 import json
@@ -35,6 +38,23 @@ def versions(arrays):
     return {"python": "%d.%d.%d" % sys.version_info[:3], "tensorflow": tensorflow.__version__}, {}
 
 
+def _frees(function):
+    """Gives memory back after a call: models and graphs hold themselves in cycles, and their weights are large."""
+
+    @functools.wraps(function)
+    def call(*arguments, **keywords):
+        try:
+            return function(*arguments, **keywords)
+        finally:
+            gc.collect()
+            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+            if trim is not None:
+                trim(0)
+
+    return call
+
+
+@_frees
 def export(arrays, files, format, folder, inputs=(), outputs=(), shapes=None, signature=""):
     """Brings a graph to ONNX in `folder`; what the user has to know comes back as `refused`, not as an exception."""
     import runtime_export
@@ -46,6 +66,7 @@ def export(arrays, files, format, folder, inputs=(), outputs=(), shapes=None, si
         return {"refused": refused}, {}
 
 
+@_frees
 def run(arrays, path, format, inputs=None, outputs=None, feeds=None, signature=""):
     """Runs an artifact; gives its outputs in order."""
     if format == "python":
@@ -59,6 +80,7 @@ def run(arrays, path, format, inputs=None, outputs=None, feeds=None, signature="
     return {"outputs": [name for name, _ in wanted]}, {name: value for (name, _), value in zip(wanted, values)}
 
 
+@_frees
 def trace(arrays, path, format, inputs=None, outputs=None, feeds=None, signature="", names=None):
     """The intermediate values of a graph by node name, as far as they are floating-point tensors of data."""
     if format == "python":
@@ -83,6 +105,7 @@ def trace(arrays, path, format, inputs=None, outputs=None, feeds=None, signature
     return {}, values
 
 
+@_frees
 def materialise(arrays, folder, native, inputs, names=(), outputs=()):
     """Makes the native artifact of a generated package beside its model.py.
 

@@ -14,7 +14,7 @@ from tensorflow.python.framework import tensor_util
 SHADOW = "/ExponentialMovingAverage"
 ALIGNMENT = 64
 REFERENCE = 100
-CORRUPT = (tf.errors.OpError, RuntimeError, ValueError)
+CORRUPT = (tf.errors.OpError, RuntimeError, ValueError, LookupError)
 """What the reader of checkpoints raises on one that is truncated or damaged."""
 _INPUT = re.compile(r"^\^?([^:]+)(?::([^:]+))?(?::(\d+))?$")
 

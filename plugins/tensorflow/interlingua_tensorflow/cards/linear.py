@@ -1,6 +1,6 @@
 """Matrix products; a dense layer is one with its bias added."""
 
-from interlingua.adapters import flag, same
+from interlingua.adapters import flag
 from interlingua.cards import Facts, Fixed, Slot, card
 from interlingua_tensorflow.adapters import told_elsewhere
 
@@ -39,7 +39,7 @@ CARDS = (
         inputs={"A": "x", "B": Slot("weights", "I O"), "C": Slot("biases")},
         aliases=("tf.compat.v1.nn.xw_plus_b",),
         ignored=("name",),
-        has_bias=same("has_bias", True),
+        has_bias=told_elsewhere("(bias)", "it always has one"),
     ),
     card(
         "MatMul",
