@@ -16,11 +16,6 @@ def _classes_last(facts: Facts) -> bool:
     return facts["axis"] == -1 or (shape is not None and facts["axis"] == len(shape) - 1)
 
 
-def _open_batch(facts: Facts) -> bool:
-    """Whether the first axis is the unknown one."""
-    return facts.get("shape") is None or facts["shape"][:1] in ([None], (None,))
-
-
 def _entropy(api: str, soft: bool, **more: Any) -> Card:
     fixed = {"from_logits": Fixed(True, False), **({"label_smoothing": Fixed(0.0, 0.0)} if soft else {})}
     parameters: dict[str, Any] = {} if soft else {"ignore_index": same("ignore_class", None)}
@@ -46,7 +41,11 @@ def _function(api: str, soft: bool) -> Card:
 def _class(api: str, soft: bool) -> Card:
     reduction = choice("reduction", "sum_over_batch_size", **_REDUCTIONS)
     return _entropy(
-        api, soft, kind=Kind.LAYER, reduction=reduction, traits={"returns": "scalar mean", "mean denominator": "all samples"}
+        api,
+        soft,
+        kind=Kind.LAYER,
+        reduction=reduction,
+        traits={"returns": "scalar mean", "mean denominator": "all samples"},
     )
 
 
@@ -54,8 +53,7 @@ CARDS = (
     card(
         "placeholder",
         "keras.Input",
-        when=_open_batch,
-        limits=("a batch axis of known size, which batch_size tells",),
+        limits=("a batch axis of known size: batch_size tells it",),
         shape=without_batch("shape", positional=True),
         dtype=parameter("dtype", None, _DTYPE),
         name=same("name", None),
