@@ -113,6 +113,7 @@ def signatures(framework: Framework, version: str, measuring: Worker) -> dict[st
 def _declared(case: Case, framework: Framework, version: str, measuring: Worker) -> Iterator[Outcome]:
     """Whether each API that declares an input gives it the shape that the case says."""
     made = call(case)
+    stated = case.unproved.get(f"{framework.name} called", "")
     for card in by_record(framework.name).get(case.record, ()):
         if not _called_by_name(card, version) or "." not in card.api:
             continue
@@ -123,12 +124,12 @@ def _declared(case: Case, framework: Framework, version: str, measuring: Worker)
         try:
             shape = measuring.call("declare", phase=f"call {card.api}", timeout=execute.SECONDS, api=card.api, arguments=said).value
         except InterlinguaError as error:
-            yield _failed(case, card.api, "card", error.message, "")
+            yield _failed(case, card.api, "card", error.message, stated)
             continue
         if shape == list(case.values["shape"]):
             yield Outcome(case.record, case.name, evidence.PROVED, card.api, "card", said)
         else:
-            yield _failed(case, card.api, "card", f"shape {shape}, expected {case.values['shape']}", "")
+            yield _failed(case, card.api, "card", f"shape {shape}, expected {case.values['shape']}", stated)
 
 
 def _called_by_name(card: Card, version: str) -> bool:
@@ -228,6 +229,8 @@ def _rounded(number: float) -> float:
 
 
 def _refused(case: Case, name: str, reason: str) -> Outcome:
+    if name in case.unproved:
+        return _failed(case, "", "written", reason, case.unproved[name])
     expected = name in case.cannot
     return Outcome(case.record, case.name, "refused" if expected else "failed", "", "written", reason=" ".join(reason.split())[:200])
 

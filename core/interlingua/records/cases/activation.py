@@ -1,6 +1,6 @@
 """Activations."""
 
-from interlingua.records.cases import Array, case
+from interlingua.records.cases import EVERY, Array, case
 
 _IMAGE = (2, 3, 4, 5)
 _ROWS = (3, 7)
@@ -41,3 +41,45 @@ CASES = (
     case("Elu", "by default", X=_IMAGE, groups=["torch paddle onnx keras tensorflow fluid caffe"]),
     case("Softmax", "default axis", input=_IMAGE, groups=["onnx keras tensorflow paddle fluid", "caffe torch"]),
 )
+
+UNPROVED = {
+    "Clip": {
+        "caffe": {
+            "both bounds": "notyet: OpenCV has no layer Clip",
+            "zero to six": "notyet: OpenCV has no layer Clip",
+            "zero to one": "notyet: OpenCV has no layer Clip",
+            "minus one to one": "notyet: OpenCV has no layer Clip",
+            "rows": "notyet: OpenCV has no layer Clip",
+        },
+    },
+}
+
+CANNOT = {
+    "Clip": {
+        "caffe": (
+            "lower bound",
+            "upper bound",
+        ),
+    },
+    "Elu": {
+        "tensorflow": (
+            "limit 0.5",
+            "rows",
+        ),
+    },
+    "PRelu": {
+        "caffe": (
+            "computed slope",
+        ),
+        "keras": (
+            "computed slope",
+        ),
+        "paddle": (
+            "computed slope",
+        ),
+        "tensorflow": (EVERY,),
+        "torch": (
+            "computed slope",
+        ),
+    },
+}

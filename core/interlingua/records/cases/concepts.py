@@ -1,6 +1,6 @@
 """Concepts: the loss is called for its numbers, the placeholder for the shape it declares."""
 
-from interlingua.records.cases import Array, case
+from interlingua.records.cases import EVERY, Array, case
 
 _LOGITS = (5, 4)
 _CLASSES = Array((5,), "classes", 4)
@@ -38,3 +38,63 @@ CASES = (
         "softmax_cross_entropy", "one class does not count, each sample", logits=_LOGITS, labels=_CLASSES, ignore_index=1, reduction="none"
     ),
 )
+
+UNPROVED = {
+    "placeholder": {
+        "keras called": {
+            "known shape": "never: the batch axis is always open unless batch_size tells it",
+            "unknown axis inside": "never: the batch axis is always open unless batch_size tells it",
+        },
+    },
+}
+
+CANNOT = {
+    "placeholder": {
+        "caffe": (EVERY,),
+        "torch": (EVERY,),
+    },
+    "softmax_cross_entropy": {
+        "caffe": (
+            "each sample",
+            "probabilities, each sample",
+            "probabilities, mean",
+            "classes in the middle",
+            "classes last",
+            "probabilities in the middle",
+            "one class does not count, each sample",
+        ),
+        "fluid": (
+            "mean",
+            "sum",
+            "one class does not count",
+            "probabilities, mean",
+            "classes in the middle",
+            "probabilities in the middle",
+        ),
+        "keras": (
+            "classes in the middle",
+        ),
+        "onnx": (
+            "probabilities, each sample",
+            "probabilities, mean",
+            "classes last",
+            "probabilities in the middle",
+        ),
+        "paddle": (
+            "probabilities, each sample",
+            "probabilities in the middle",
+        ),
+        "tensorflow": (
+            "each sample",
+            "mean",
+            "sum",
+            "one class does not count",
+            "probabilities, mean",
+            "classes in the middle",
+            "one class does not count, each sample",
+        ),
+        "torch": (
+            "classes last",
+        ),
+    },
+}

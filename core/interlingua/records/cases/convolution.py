@@ -69,3 +69,108 @@ CASES = (
         "ConvTranspose", "volume, output padding", X=_VOLUME, W=(4, 6, 3, 3, 3), B=(6,), strides=[2, 2, 2], output_padding=[1, 1, 1]
     ),
 )
+
+UNPROVED = {
+    "Conv": {
+        "fluid": {
+            "computed kernel": "never: a layer makes its own parameters; the framework has no function for it",
+        },
+    },
+    "ConvTranspose": {
+        "caffe": {
+            "line": "notyet: OpenCV deconvolves no data of one spatial axis",
+            "line, strided": "notyet: OpenCV deconvolves no data of one spatial axis",
+            "line, no bias": "notyet: OpenCV deconvolves no data of one spatial axis",
+            "line, grouped": "notyet: OpenCV deconvolves no data of one spatial axis",
+            "volume": "notyet: OpenCV deconvolves no data of three spatial axes",
+            "volume, no bias": "notyet: OpenCV deconvolves no data of three spatial axes",
+            "volume, padded": "notyet: OpenCV deconvolves no data of three spatial axes",
+            "volume, grouped": "notyet: OpenCV deconvolves no data of three spatial axes",
+            "dilated": "notyet: OpenCV does not honour the dilation of a deconvolution",
+            "line, dilated": "notyet: OpenCV does not honour the dilation of a deconvolution",
+            "volume, dilated": "notyet: OpenCV does not honour the dilation of a deconvolution",
+        },
+        "fluid": {
+            "computed kernel": "never: a layer makes its own parameters; the framework has no function for it",
+        },
+    },
+}
+
+CANNOT = {
+    "Conv": {
+        "caffe": (
+            "more at the end",
+            "same size rounded up, strided",
+            "four pads",
+            "computed kernel",
+        ),
+        "fluid": (
+            "line",
+            "line, strided and padded",
+            "line, dilated",
+            "line, grouped",
+            "line, depthwise",
+            "line, no bias",
+        ),
+        "keras": (
+            "padded and strided",
+            "uneven pads",
+            "four pads",
+            "dilated and strided",
+            "volume, strided and padded",
+            "computed kernel",
+        ),
+        "tensorflow": (
+            "volume, strided and padded",
+            "volume, grouped",
+            "volume, dilated",
+        ),
+        "torch": (
+            "more at the end",
+            "same size rounded up, strided",
+            "four pads",
+        ),
+    },
+    "ConvTranspose": {
+        "caffe": (
+            "output padding",
+            "more at the end",
+            "computed kernel",
+            "line, output padding",
+            "volume, output padding",
+        ),
+        "fluid": (
+            "line",
+            "line, strided",
+            "output padding",
+            "line, no bias",
+            "line, dilated",
+            "line, grouped",
+            "line, output padding",
+            "volume, output padding",
+        ),
+        "keras": (
+            "line, strided",
+            "output padding",
+            "grouped",
+            "depthwise",
+            "computed kernel",
+            "line, grouped",
+            "volume, padded",
+            "volume, grouped",
+        ),
+        "tensorflow": (
+            "grouped",
+            "depthwise",
+            "dilated",
+            "line, dilated",
+            "line, grouped",
+            "volume, padded",
+            "volume, dilated",
+            "volume, grouped",
+        ),
+        "torch": (
+            "more at the end",
+        ),
+    },
+}

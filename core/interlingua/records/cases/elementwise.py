@@ -1,6 +1,6 @@
 """Arithmetic element by element."""
 
-from interlingua.records.cases import Array, Case, case
+from interlingua.records.cases import EVERY, Array, Case, case
 
 _IMAGE = (2, 3, 4, 5)
 
@@ -39,3 +39,58 @@ CASES = (
     case("Abs", "image", X=_IMAGE),
     case("Abs", "rows", X=(3, 7)),
 )
+
+UNPROVED = {
+    "Add": {
+        "caffe": {
+            "held by the model": "notyet: OpenCV has no layer Bias",
+        },
+    },
+    "Sub": {
+        "caffe": {
+            "held by the model": "notyet: OpenCV has no layer Bias",
+        },
+    },
+}
+
+CANNOT = {
+    "Add": {
+        "caffe": (
+            "by channel",
+            "by the last axis",
+            "axes of one",
+            "fewer axes first",
+        ),
+    },
+    "Div": {
+        "caffe": (EVERY,),
+    },
+    "Mul": {
+        "caffe": (
+            "by channel",
+            "by the last axis",
+            "axes of one",
+            "fewer axes first",
+        ),
+    },
+    "Pow": {
+        "caffe": (
+            "equal shapes",
+            "by channel",
+            "by the last axis",
+            "axes of one",
+            "fewer axes first",
+            "held by the model",
+        ),
+    },
+    "Sub": {
+        "caffe": (
+            "by channel",
+            "by the last axis",
+            "axes of one",
+            "fewer axes first",
+            "held by the model",
+            "a number",
+        ),
+    },
+}

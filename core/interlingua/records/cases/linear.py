@@ -1,6 +1,6 @@
 """Dense layers and matrix products."""
 
-from interlingua.records.cases import Array, case
+from interlingua.records.cases import EVERY, Array, case
 
 _ROWS = (3, 5)
 
@@ -23,3 +23,52 @@ CASES = (
     case("MatMul", "one batch for all", A=(2, 3, 5), B=(5, 4)),
     case("MatMul", "batches broadcast", A=(2, 1, 3, 5), B=(1, 4, 5, 2)),
 )
+
+CANNOT = {
+    "Gemm": {
+        "caffe": (
+            "input transposed",
+            "product scaled",
+            "bias scaled",
+            "computed kernel",
+            "computed kernel, transposed",
+        ),
+        "fluid": (
+            "input transposed",
+            "product scaled",
+            "bias scaled",
+            "computed kernel",
+            "computed kernel, transposed",
+        ),
+        "keras": (
+            "input transposed",
+            "product scaled",
+            "bias scaled",
+            "computed kernel",
+            "computed kernel, transposed",
+        ),
+        "paddle": (
+            "input transposed",
+            "product scaled",
+            "bias scaled",
+            "computed kernel",
+            "computed kernel, transposed",
+        ),
+        "tensorflow": (
+            "product scaled",
+            "bias scaled",
+        ),
+        "torch": (
+            "input transposed",
+            "product scaled",
+            "bias scaled",
+            "computed kernel",
+        ),
+    },
+    "MatMul": {
+        "caffe": (EVERY,),
+        "fluid": (
+            "batches broadcast",
+        ),
+    },
+}

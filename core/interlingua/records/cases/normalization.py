@@ -47,3 +47,68 @@ CASES = (
     ),
     case("LRN", "default factors", X=Array((2, 8, 4, 3), "wide"), size=5, groups=["torch paddle onnx keras", "caffe", "fluid", "tensorflow"]),
 )
+
+UNPROVED = {
+    "LRN": {
+        "caffe": {
+            "three channels": "notyet: OpenCV does not honour lrn_param.k",
+            "bias": "notyet: OpenCV does not honour lrn_param.k",
+        },
+        "onnx": {
+            "even window": "notyet: onnxruntime has no kernel for windows of even size",
+            "line": "notyet: onnxruntime's kernel wants four axes",
+        },
+        "onnx called": {
+            "even window": "notyet: onnxruntime has no kernel for windows of even size",
+            "line": "notyet: onnxruntime's kernel wants four axes",
+        },
+    },
+}
+
+CANNOT = {
+    "BatchNormalization": {
+        "caffe": (
+            "computed statistics",
+        ),
+        "fluid": (
+            "large epsilon",
+            "rows, large epsilon",
+            "line, large epsilon",
+            "volume, large epsilon",
+        ),
+        "keras": (
+            "computed statistics",
+        ),
+    },
+    "Dropout": {
+        "caffe": (
+            "seed",
+        ),
+        "paddle": (
+            "seed",
+        ),
+        "torch": (
+            "seed",
+        ),
+    },
+    "LRN": {
+        "caffe": (
+            "even window",
+            "line",
+        ),
+        "fluid": (
+            "even window",
+            "line",
+        ),
+        "paddle": (
+            "even window",
+        ),
+        "tensorflow": (
+            "even window",
+            "line",
+        ),
+        "torch": (
+            "even window",
+        ),
+    },
+}

@@ -1,6 +1,6 @@
 """Pooling over windows and over whole spatial axes."""
 
-from interlingua.records.cases import Case, case
+from interlingua.records.cases import EVERY, Case, case
 
 _LINE, _IMAGE, _VOLUME = (2, 3, 11), (2, 3, 8, 6), (2, 3, 6, 4, 5)
 _ODD = (2, 3, 7, 9)
@@ -72,3 +72,138 @@ CASES = (
         groups=["torch caffe", "paddle onnx fluid keras tensorflow"],
     ),
 )
+
+CANNOT = {
+    "AveragePool": {
+        "caffe": (
+            "line",
+            "line, padded",
+            "padded",
+            "padded unevenly",
+            "same size rounded up",
+            "same size",
+            "four pads",
+            "rounded up, padded",
+            "rounded up into the padding",
+            "line, rounded up",
+            "volume, rounded up",
+            "volume",
+            "volume, padded",
+            "dilated",
+            "line, padding counts",
+            "volume, padding counts",
+            "four pads count",
+        ),
+        "fluid": (
+            "line",
+            "line, padded",
+            "rounded up into the padding",
+            "line, rounded up",
+            "dilated",
+            "line, padding counts",
+            "padding counts, rounded up",
+        ),
+        "keras": (
+            "padded unevenly",
+            "four pads",
+            "rounded up",
+            "rounded up, padded",
+            "rounded up into the padding",
+            "line, rounded up",
+            "volume, rounded up",
+            "volume, padded",
+            "dilated",
+            "padding counts",
+            "line, padding counts",
+            "volume, padding counts",
+            "four pads count",
+            "padding counts, rounded up",
+        ),
+        "paddle": (
+            "dilated",
+            "four pads count",
+        ),
+        "tensorflow": (
+            "padded unevenly",
+            "four pads",
+            "rounded up",
+            "rounded up, padded",
+            "rounded up into the padding",
+            "line, rounded up",
+            "volume, rounded up",
+            "volume, padded",
+            "padding counts",
+            "line, padding counts",
+            "volume, padding counts",
+            "four pads count",
+            "padding counts, rounded up",
+        ),
+        "torch": (
+            "same size rounded up",
+            "four pads",
+            "dilated",
+            "four pads count",
+        ),
+    },
+    "GlobalAveragePool": {
+        "caffe": (
+            "line",
+            "volume",
+        ),
+        "fluid": (
+            "line",
+        ),
+        "tensorflow": (EVERY,),
+    },
+    "MaxPool": {
+        "caffe": (
+            "line",
+            "line, padded",
+            "same size rounded up",
+            "four pads",
+            "line, rounded up",
+            "volume, rounded up",
+            "volume",
+            "volume, padded",
+            "dilated",
+            "order of the indices",
+        ),
+        "fluid": (
+            "line",
+            "line, padded",
+            "rounded up into the padding",
+            "line, rounded up",
+            "dilated",
+            "order of the indices",
+        ),
+        "keras": (
+            "padded unevenly",
+            "four pads",
+            "rounded up",
+            "rounded up, padded",
+            "rounded up into the padding",
+            "line, rounded up",
+            "volume, rounded up",
+            "volume, padded",
+            "dilated",
+        ),
+        "paddle": (
+            "dilated",
+            "order of the indices",
+        ),
+        "tensorflow": (
+            "rounded up",
+            "rounded up, padded",
+            "rounded up into the padding",
+            "line, rounded up",
+            "volume, rounded up",
+            "volume, padded",
+            "order of the indices",
+        ),
+        "torch": (
+            "same size rounded up",
+            "four pads",
+            "order of the indices",
+        ),
+    },
+}

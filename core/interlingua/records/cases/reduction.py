@@ -17,3 +17,46 @@ CASES = (
     case("ReduceMean", "no axes, nothing", data=(3, 7), noop_with_empty_axes=1),
     case("ReduceMean", "default axes left out", data=(3, 7), groups=["onnx", "torch keras tensorflow paddle fluid caffe"]),
 )
+
+UNPROVED = {
+    "ReduceMean": {
+        "caffe": {
+            "last axis, negative": "notyet: OpenCV has no layer Reduction",
+            "everything, to a number": "notyet: OpenCV has no layer Reduction",
+            "default axes left out": "notyet: OpenCV has no layer Reduction",
+        },
+        "fluid": {
+            "everything, to a number": "never: the framework has no tensors without axes; the mean of everything has the shape [1]",
+            "default axes left out": "never: the framework has no tensors without axes; the mean of everything has the shape [1]",
+        },
+    },
+}
+
+CANNOT = {
+    "ReduceMean": {
+        "caffe": (
+            "channels",
+            "spatial axes",
+            "negative pair",
+            "first axis",
+            "sequence",
+            "everything",
+            "no axes, nothing",
+        ),
+        "fluid": (
+            "no axes, nothing",
+        ),
+        "keras": (
+            "no axes, nothing",
+        ),
+        "paddle": (
+            "no axes, nothing",
+        ),
+        "tensorflow": (
+            "no axes, nothing",
+        ),
+        "torch": (
+            "no axes, nothing",
+        ),
+    },
+}

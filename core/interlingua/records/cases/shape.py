@@ -1,6 +1,6 @@
 """Shapes: reshaping, moving and joining axes, padding."""
 
-from interlingua.records.cases import case
+from interlingua.records.cases import EVERY, case
 
 _IMAGE = (2, 3, 4, 5)
 
@@ -52,3 +52,79 @@ CASES = (
     case("Transpose", "by default", data=(2, 3, 4), groups=["onnx tensorflow"]),
     case("Squeeze", "one of two", data=(2, 1, 4, 1), axes=[1]),
 )
+
+CANNOT = {
+    "Flatten": {
+        "caffe": (
+            "all before",
+            "in the middle",
+            "negative axis",
+        ),
+        "keras": (
+            "all before",
+            "in the middle",
+            "negative axis",
+        ),
+        "paddle": (
+            "all before",
+            "in the middle",
+            "negative axis",
+        ),
+        "tensorflow": (EVERY,),
+        "torch": (
+            "all before",
+            "in the middle",
+            "negative axis",
+        ),
+    },
+    "Pad": {
+        "caffe": (EVERY,),
+        "fluid": (
+            "wrapped",
+            "cut off",
+        ),
+        "keras": (
+            "repeated edge",
+            "wrapped",
+            "cut off",
+        ),
+        "tensorflow": (
+            "repeated edge",
+            "wrapped",
+            "cut off",
+        ),
+    },
+    "Reshape": {
+        "caffe": (
+            "zero is a size",
+        ),
+        "fluid": (
+            "zero is a size",
+        ),
+        "keras": (
+            "copied axes",
+            "zero is a size",
+        ),
+        "paddle": (
+            "zero is a size",
+        ),
+        "tensorflow": (
+            "copied axes",
+        ),
+        "torch": (
+            "copied axes",
+        ),
+    },
+    "Squeeze": {
+        "caffe": (EVERY,),
+    },
+    "Unsqueeze": {
+        "caffe": (EVERY,),
+        "tensorflow": (
+            "two axes",
+        ),
+        "torch": (
+            "two axes",
+        ),
+    },
+}
