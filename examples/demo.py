@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import interlingua
-from interlingua import pipeline, plugin
+from interlingua import plugin
 from interlingua.cli.display import show_table
 from interlingua.errors import InterlinguaError, RuntimeMissing
 
@@ -63,7 +63,7 @@ def main() -> int:
 
 def _row(source: Path, target: str, out: Path, images: np.ndarray, labels: np.ndarray) -> tuple[tuple[str, ...], float]:
     started = time.perf_counter()
-    report = pipeline.convert(source, target, out, pipeline.ConvertOptions(force=True))
+    report = interlingua.convert(source, target, out, force=True)
     name = report.inputs[0].name
     order = report.axes.get(name)
     given = images.transpose(order) if order else images

@@ -7,6 +7,7 @@ results under docs/results.
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import json
 import sys
@@ -14,8 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import black
 import typer
 
+import interlingua
 from interlingua import errors, notes, plugin
 from interlingua.cli import INTERRUPTED, app
 
@@ -96,6 +99,28 @@ def _first(kind: type[Any]) -> str:
     return inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 
+def python_page() -> str:
+    """The verbs for Python."""
+    parts = ["# From Python", "", "The verbs of the command line, with the same options under the same names.", ""]
+    for name in interlingua.__all__:
+        verb = getattr(interlingua, name)
+        header = ast.parse(inspect.getsource(verb)).body[0]
+        assert isinstance(header, ast.FunctionDef)
+        header.body = [ast.Expr(ast.Constant(...))]
+        text = black.format_str(ast.unparse(header), mode=black.Mode(line_length=100)).rstrip()
+        parts += [
+            f"## `interlingua.{name}`",
+            "",
+            "```python",
+            text,
+            "```",
+            "",
+            inspect.cleandoc(verb.__doc__ or ""),
+            "",
+        ]
+    return "\n".join(parts)
+
+
 def formats() -> str:
     """What every plugin reads, writes and runs in."""
     parts = ["# Frameworks and formats", ""]
@@ -127,9 +152,9 @@ def matrix() -> str:
     parts = [
         "# The matrix",
         "",
-        f"LeNet-4 from every framework (rows) to every framework (columns): {proved} of {len(rows)} pairs proved by the "
-        "real runtimes of both ends (`make matrix`). A cell is the largest relative difference of any output of the native "
-        "artifact and of `model.py` from what the source's own framework computes. Self-pairs go through the IR too.",
+        f"LeNet-4 from every framework (rows) to every framework (columns): {proved} of {len(rows)} pairs "
+        "proved by the real runtimes of both ends (`make matrix`). A cell is the largest relative difference of any "
+        "output of the native artifact and of `model.py` from what the source's own framework computes. Self-pairs go through the IR too.",
         "",
         "| | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),
@@ -152,6 +177,7 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
+    "python.md": python_page,
     "errors.md": error_page,
     "formats.md": formats,
     "matrix.md": matrix,

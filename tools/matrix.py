@@ -60,7 +60,7 @@ def _first(framework: str) -> Path:
     folder = WORK / "sources" / framework
     if not (folder / "report.json").is_file():
         pipeline.convert(_checkpoint(), framework, folder, pipeline.ConvertOptions(force=True))
-    return folder / json.loads((folder / "report.json").read_text())["target"]["path"]
+    return folder / str(json.loads((folder / "report.json").read_text())["target"]["path"])
 
 
 def _row(source: Path, target: str, out: Path) -> dict[str, Any]:

@@ -38,21 +38,31 @@ def convert(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """Convert a model to another framework, prove it, and write code, weights, native artifact and report."""
-    from interlingua import pipeline
+    from interlingua import verbs
     from interlingua.cli import display
-    from interlingua.proof.prove import VerifyOptions
 
-    chosen = pipeline.ConvertOptions(
-        read=options.read_options(inputs, outputs, input_shape, weights, trust),
-        layout=layout,
-        native=native,
-        class_name=class_name,
-        verify=VerifyOptions(verify, tolerance, seed, batch, verify_inputs),
-        force=force,
-        strict=strict,
-        debug=debug,
-    )
     with display.progress(quiet) as progress:
-        report = pipeline.convert(source, to, out, chosen, progress)
+        report = verbs.convert(
+            source,
+            to,
+            out,
+            inputs=options.names(inputs),
+            outputs=options.names(outputs),
+            input_shape=options.shapes(input_shape),
+            weights=weights,
+            trust=trust,
+            layout=layout,
+            native=native,
+            class_name=class_name,
+            verify=verify,
+            tolerance=tolerance,
+            seed=seed,
+            batch=batch,
+            verify_inputs=verify_inputs,
+            force=force,
+            strict=strict,
+            debug=debug,
+            progress=progress,
+        )
     if not quiet:
         display.show_report(report)

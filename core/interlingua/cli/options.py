@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from interlingua.artifact import ReadOptions
 
 Inputs = Annotated[str, typer.Option(help="Names of the source's inputs, separated by commas; found where left out.")]
 Outputs = Annotated[str, typer.Option(help="Names of the source's outputs, separated by commas; found where left out.")]
@@ -48,16 +45,3 @@ def _shape(text: str) -> tuple[str, tuple[int | None, ...]]:
         else:
             raise UsageError(f"Expected a shape such as 'None,224,224,3'. Received {text!r}.")
     return name if colon else "", tuple(found)
-
-
-def read_options(
-    inputs: str = "",
-    outputs: str = "",
-    input_shape: list[str] | None = None,
-    weights: Path | None = None,
-    trust: bool = False,
-) -> ReadOptions:
-    """The options of a read, from the texts of the command line."""
-    from interlingua.artifact import ReadOptions
-
-    return ReadOptions(names(inputs), names(outputs), shapes(input_shape), trust, weights)

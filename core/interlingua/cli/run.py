@@ -23,16 +23,24 @@ def run(
     """Run a model in its own framework."""
     import numpy as np
 
+    from interlingua import verbs
     from interlingua.cli.display import show_table
     from interlingua.errors import InvalidSource, OutputError
-    from interlingua.proof import folder
 
     try:
         with np.load(inputs, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
     except (OSError, ValueError, EOFError) as error:
         raise InvalidSource(f"Expected an .npz file of plain arrays. Received {str(inputs)!r}: {error}") from error
-    found = folder.run(artifact, arrays, options.read_options(input_names, outputs, input_shape, weights, trust))
+    found = verbs.run(
+        artifact,
+        arrays,
+        inputs=options.names(input_names),
+        outputs=options.names(outputs),
+        input_shape=options.shapes(input_shape),
+        weights=weights,
+        trust=trust,
+    )
     rows = [
         (
             name,

@@ -1,0 +1,174 @@
+"""The verbs of the command line for Python, with the same options under the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx_ir as ir
+
+from interlingua import output, pipeline, plugin
+from interlingua.api import Answer, query
+from interlingua.artifact import ReadOptions, Source, WriteOptions
+from interlingua.codegen.package import Package
+from interlingua.pipeline import ConvertOptions
+from interlingua.progress import Progress
+from interlingua.proof import folder as folders
+from interlingua.proof.compare import DEFAULT_TOLERANCE, Array
+from interlingua.proof.inputs import BATCH, SEED
+from interlingua.proof.prove import VerifyOptions
+from interlingua.report import Proof, Report
+
+Shape = tuple[int | None, ...]
+
+
+def _read_options(
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    input_shape: Shape | Mapping[str, Shape] | None,
+    weights: str | Path | None,
+    trust: bool,
+) -> ReadOptions:
+    shapes = dict(input_shape) if isinstance(input_shape, Mapping) else {"": tuple(input_shape)} if input_shape else {}
+    return ReadOptions(tuple(inputs), tuple(outputs), shapes, trust, Path(weights) if weights is not None else None)
+
+
+def read(
+    source: str | Path,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    input_shape: Shape | Mapping[str, Shape] | None = None,
+    weights: str | Path | None = None,
+    trust: bool = False,
+    debug: bool = False,
+) -> Source:
+    """The model at `source` in the canonical form of the IR: `.model` is an `onnx_ir.Model`, `.notes` what was dropped.
+
+    `inputs` and `outputs` are names of the source, found where left out; `input_shape` is the shape of the only
+    input, or shapes by input name, None for an unknown axis; `weights` stand beside the graph; `trust` lets a file
+    execute what it holds; `debug` checks the conditions of every pass.
+
+    Raises:
+        InvalidSource: nothing there, or not a model that an installed plugin reads.
+        UntrustedSource: reading would execute code.
+        UnsupportedModel: operators without a form in the IR.
+    """
+    return pipeline.read(Path(source), _read_options(inputs, outputs, input_shape, weights, trust), debug=debug)
+
+
+def write(
+    model: ir.Model | Source,
+    to: str,
+    out: str | Path,
+    *,
+    layout: str = "source",
+    native: str = "",
+    class_name: str = "",
+    force: bool = False,
+) -> Package:
+    """Writes a canonical model as code and weights of the framework `to`, unproved and without a native artifact.
+
+    `layout` is "source", "native" or "channels_first"; `native` and `class_name` are as for `convert`.
+
+    Raises:
+        UnsupportedModel: what the framework cannot say, all at once; nothing is written then.
+        OutputError: `out` exists and `force` was not said.
+    """
+    options = WriteOptions(layout, native, class_name)
+    whole = model.model if isinstance(model, Source) else model
+    with output.staged(Path(out), force=force) as folder:
+        package, _ = pipeline.write(whole, plugin.framework(to), folder, options)
+    return package
+
+
+def convert(
+    source: str | Path,
+    to: str,
+    out: str | Path,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    input_shape: Shape | Mapping[str, Shape] | None = None,
+    weights: str | Path | None = None,
+    trust: bool = False,
+    layout: str = "source",
+    native: str = "",
+    class_name: str = "",
+    verify: bool = True,
+    tolerance: float = DEFAULT_TOLERANCE,
+    seed: int = SEED,
+    batch: int = BATCH,
+    verify_inputs: str | Path | None = None,
+    force: bool = False,
+    strict: bool = False,
+    debug: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Converts the model at `source` to the framework `to`, proves it, and writes the folder `out`.
+
+    The first options are those of `read`. `layout`: inputs and outputs keep the "source"'s axis order, take the
+    target's "native" one, or everything stays "channels_first". `native` is the native artifact's format.
+    `verify` runs source, IR and target on inputs seeded with `seed`, `batch` long where the first axis is unknown,
+    or on the arrays of the `.npz` file `verify_inputs`; `tolerance` bounds max|Δ| / max|reference|. `force` replaces an
+    existing output, `strict` turns notes into failure.
+
+    Raises:
+        InterlinguaError: each class with its exit code stands in docs/errors.md; nothing is written then.
+    """
+    chosen = ConvertOptions(
+        read=_read_options(inputs, outputs, input_shape, weights, trust),
+        layout=layout,
+        native=native,
+        class_name=class_name,
+        verify=VerifyOptions(
+            verify, tolerance, seed, batch, Path(verify_inputs) if verify_inputs is not None else None
+        ),
+        force=force,
+        strict=strict,
+        debug=debug,
+    )
+    return pipeline.convert(source, to, out, chosen, progress)
+
+
+def verify(folder: str | Path, *, tolerance: float | None = None) -> list[Proof]:
+    """Runs what a result folder holds and compares it with the reference kept beside it.
+
+    Raises:
+        InvalidSource: the folder is no result, or was written without verification.
+        VerificationFailed: it no longer agrees.
+    """
+    return folders.verify(Path(folder), tolerance=tolerance)
+
+
+def run(
+    artifact: str | Path,
+    arrays: Mapping[str, Array],
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    input_shape: Shape | Mapping[str, Shape] | None = None,
+    weights: str | Path | None = None,
+    trust: bool = False,
+) -> dict[str, Array]:
+    """The outputs of a model by name, computed by its own framework on `arrays` by input name.
+
+    `artifact` is a result folder, or any model that a framework runs; the options are those of `read`.
+
+    Raises:
+        InvalidSource: nothing that can be run.
+        UsageError: the arrays do not fit the inputs.
+    """
+    options = _read_options(inputs, outputs, input_shape, weights, trust)
+    return folders.run(Path(artifact), arrays, options)
+
+
+def api(name: str, *, source: str = "", target: str = "") -> list[Answer]:
+    """The API-difference tables for a name in any framework's spelling.
+
+    `source` and `target` are frameworks; without `target` there is a table for each other framework.
+
+    Raises:
+        UsageError: no card knows the name (near names are told), or a framework is not known.
+    """
+    return query(name, source=source, target=target)
