@@ -7,7 +7,7 @@ PLUGINS := torch tensorflow paddle fluid caffe
 STAMP := .venv/.ready
 LEGACY := .environments/.ready
 
-.PHONY: setup legacy demo test quick lint docs matrix bench evidence clean
+.PHONY: setup legacy demo test quick lint docs matrix bench vgg evidence clean
 
 setup: $(STAMP)
 
@@ -48,6 +48,9 @@ matrix: $(STAMP) $(LEGACY)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
+
+vgg: $(STAMP) $(LEGACY)
+	$(BIN)/python benchmarks/vgg.py
 
 evidence: $(STAMP) $(LEGACY)
 	$(BIN)/interlingua api verify

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from interlingua.progress import Progress
 from interlingua.proof.prove import VerifyOptions
 from interlingua.worker import pool
 from interlingua.worker.agent import peak_memory
+from safetensors import safe_open
 
 CLEAR = Path("/proc/self/clear_refs")
 
@@ -61,6 +63,12 @@ def imported(runtimes: list[str]) -> dict[str, int]:
     return found
 
 
+def elements(path: Path) -> int:
+    """How many numbers a safetensors file holds."""
+    with safe_open(path, "numpy") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+
+
 def sizes(text: str) -> dict[str, tuple[int | None, ...]]:
     """`None,224,224,3` as the shape of the only input."""
     return {"": tuple(None if part == "None" else int(part) for part in text.split(","))} if text else {}
@@ -82,7 +90,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     workers = worker_peaks()
     return {
         "to": options.to,
-        "parameters": report.source["elements"],
+        "parameters": elements(options.out / "weights.safetensors"),
         "seconds": {title: round(seconds, 2) for title, seconds in progress.seconds.items()},
         "core": {"import": before, "peak": max(progress.core.values(), default=before), "stages": progress.core},
         "workers": {"peak": workers, "import": imported(list(workers)), "stages": progress.workers},

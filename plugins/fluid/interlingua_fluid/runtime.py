@@ -7,6 +7,9 @@ import shutil
 import sys
 
 import numpy as np
+
+os.environ.setdefault("FLAGS_use_system_allocator", "1")  # Fluid's own never gives memory back
+
 import paddle
 import paddle.fluid as fluid
 from paddle.fluid.core import VarDesc
@@ -54,7 +57,9 @@ def materialise(arrays, folder, native, inputs):
     module = _module(folder)
     target = os.path.join(folder, FOLDER)
     shutil.rmtree(target, ignore_errors=True)
-    module.load().save(target, params_filename=NATIVES[native])
+    model = module.load()
+    model.save(target, params_filename=NATIVES[native])
+    model.scope._remove_from_pool()
     files = [
         os.path.relpath(os.path.join(place, name), folder) for place, _, names in os.walk(target) for name in names
     ]
@@ -95,12 +100,13 @@ class Session:
 
     def __exit__(self, *error):
         self.executor.close()
+        self.scope._remove_from_pool()  # Fluid keeps every scope, and so all weights, until the process ends
 
     def run(self, feed, names):
         """The values of `names`."""
         with fluid.scope_guard(self.scope):
             values = self.executor.run(self.program, feed=feed, fetch_list=list(names))
-        return [np.asarray(value) for value in values]
+        return [np.array(value) for value in values]
 
     def intermediates(self, feed):
         """The floating-point variables that operators of the outermost block write, in their order."""
