@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -36,8 +37,8 @@ def build():
 '''
 
 
-def keras_weights(folder: Path) -> dict[str, np.ndarray]:
-    return load_file(folder / "weights.safetensors")
+def keras_weights(folder: Path) -> dict[str, Any]:
+    return dict(load_file(folder / "weights.safetensors"))
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +93,7 @@ def lenet_with_channels_first() -> onnx.ModelProto:
         "before_softmax/b": (10,),
     }
     pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
-    rows = [
+    rows: list[tuple[str, str, list[str], dict[str, Any]]] = [
         ("Conv", "block1_conv1", ["image", "block1_conv1/w", "block1_conv1/b"], {"pads": [2] * 4}),
         ("Relu", "relu1", [], {}),
         ("MaxPool", "block1_pool1", [], pool),

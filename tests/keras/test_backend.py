@@ -33,8 +33,8 @@ def model(
     for output in proto.graph.output:
         output.type.tensor_type.ClearField("shape")
     for name, shape in weights.items():
-        values = RANDOM.normal(0, 0.4, shape).astype(np.float32)
-        values = np.abs(values) + 0.5 if name.startswith("var") else values
+        drawn = RANDOM.normal(0, 0.4, shape)
+        values = (np.abs(drawn) + 0.5 if name.startswith("var") else drawn).astype(np.float32)
         proto.graph.initializer.append(numpy_helper.from_array(values, name.replace("__", "/")))
     for index, node in enumerate(proto.graph.node):
         node.name = node.name or f"{node.op_type.lower()}_{index}"
@@ -168,7 +168,7 @@ def test_weights_without_a_layer(tmp_path: Path, keras_worker: Worker) -> None:
         next(iter(keras_worker.call("run", arrays, phase="run", path=str(path), format=form).arrays.values()))
         for form, path in (("python", tmp_path), ("keras", tmp_path / "model.keras"))
     ]
-    np.testing.assert_array_equal(*found_by_form)
+    np.testing.assert_array_equal(found_by_form[0], found_by_form[1])
 
 
 def test_channels_first_inside_where_asked(tmp_path: Path, keras_worker: Worker) -> None:

@@ -12,8 +12,9 @@ import h5py
 import numpy as np
 import pytest
 
-from interlingua.errors import InterlinguaError, InvalidSource, UntrustedSource
-from interlingua_keras.frontend import recognise
+from interlingua.artifact import ReadOptions
+from interlingua.errors import InterlinguaError, InvalidSource, UnsupportedModel, UntrustedSource
+from interlingua_keras.frontend import reader, recognise
 from interlingua_keras.frontend.archive import CONFIG, WEIGHTS, open_archive
 from interlingua_keras.frontend.network import read_network
 
@@ -160,6 +161,72 @@ def test_weights_outside_the_file(saved: Path, tmp_path: Path) -> None:
 
     for change in (external_link, external_values):
         refused(rewritten(saved, tmp_path / "outside.h5", change), UntrustedSource, "inside the archive")
+
+
+def resaved(saved: Path, target: Path, change: Callable[[h5py.File], None]) -> Path:
+    """The archive with other weights."""
+    unpacked = target.with_suffix(".weights")
+
+    def apply(members: dict[str, bytes]) -> None:
+        unpacked.write_bytes(members[WEIGHTS])
+        with h5py.File(unpacked, "r+") as file:
+            change(file)
+        members[WEIGHTS] = unpacked.read_bytes()
+
+    return repacked(saved / "lenet.keras", target, apply)
+
+
+def test_weights_that_do_not_fit_their_layers(saved: Path, tmp_path: Path) -> None:
+    dense, kernel = "layers/dense/vars", "layers/conv2d/vars/0"
+
+    def gone(file: h5py.File) -> None:
+        del file[f"{dense}/1"]
+
+    def none(file: h5py.File) -> None:
+        del file[dense]
+
+    def turned(file: h5py.File) -> None:
+        values = file[f"{dense}/0"][()].T
+        del file[f"{dense}/0"]
+        file[f"{dense}/0"] = values
+
+    def narrow(file: h5py.File) -> None:
+        values = file[kernel][()][:3]
+        del file[kernel]
+        file[kernel] = values
+
+    def other_input(file: h5py.File) -> None:
+        del file[kernel]
+        file[kernel] = np.zeros((5, 5, 2, 6), np.float32)
+
+    for change, match in (
+        (gone, r"Expected the weights kernel, bias. Received 1 \(0\). At fc1"),
+        (none, "Expected the weights kernel, bias. Received none. At fc1"),
+        (turned, r"'kernel' with axes 'I O' of O = 84, .*Received the shape \(84, 784\). At fc1"),
+        (narrow, r"Received the shape \(3, 5, 1, 6\). At block1_conv1"),
+        (other_input, r"I = 1.*Received the shape \(5, 5, 2, 6\). At block1_conv1"),
+    ):
+        artifact = recognise.archive(resaved(saved, tmp_path / "weights.keras", change))
+        assert artifact is not None
+        with pytest.raises(InvalidSource, match=match):
+            reader.read(artifact, ReadOptions())
+
+
+def test_layers_without_a_card_are_all_told(saved: Path, tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        rows = config["config"]["layers"]
+        rows[2]["class_name"], rows[6]["config"]["mystery"] = "Mystery", 1
+        rows[7]["config"]["activation"] = "quux"
+
+    artifact = recognise.archive(reconfigured(saved, tmp_path / "unknown.keras", change))
+    assert artifact is not None
+    with pytest.raises(UnsupportedModel) as refused:
+        reader.read(artifact, ReadOptions())
+    assert [line.split(":")[0] for line in refused.value.refusals] == [
+        "Mystery block1_pool1",
+        "Dense fc1",
+        "Dense before_softmax",
+    ]
 
 
 def test_declared_sizes_are_not_believed(saved: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def _names() -> list[str]:
 def test_case(name: str, cases: dict[str, Path], keras_worker: Worker, tmp_path: Path) -> None:
     source = pipeline.read(cases[name])
     (value,) = source.model.graph.inputs
-    shape = [3, *(int(size) for size in list(value.shape or ())[1:])]
+    shape = [3, *(size for size in list(value.shape or ())[1:] if isinstance(size, int))]
     image = np.random.default_rng(17).normal(0.1, 0.6, shape).astype(np.float32)
     original = keras_worker.call("run", {"image": image}, phase="run", path=str(cases[name]), format="keras")
     (expected,) = original.arrays.values()

@@ -188,7 +188,8 @@ def _input(port: Port, name: str) -> ast.stmt:
     shape = [size if isinstance(size, int) else None for size in port.shape or ()]
     (card,) = [row for row in cards.by_record("keras")["placeholder"] if row.write]
     dtype = port.dtype.numpy().name if port.dtype != ir.DataType.BFLOAT16 else "bfloat16"
-    said = card.lower(Facts("placeholder", {"shape": shape, "dtype": dtype, "name": name}))
+    typed = {} if port.dtype == ir.DataType.FLOAT else {"dtype": dtype}  # Keras' own default, told by its settings
+    said = card.lower(Facts("placeholder", {"shape": shape, **typed, "name": name}))
     batch = {"batch_size": shape[0]} if shape and shape[0] is not None else {}
     positional = said.pop(card.parameters["shape"].name)
     return expressions.assign([port.identifier], expressions.call(card.api, [positional], {**batch, **said}))

@@ -13,18 +13,28 @@ from interlingua.errors import InvalidSource
 from interlingua.ir.facts import known, shape_of
 from interlingua.records import record
 
-_STATED = ("out_channels", "out_features", "multiplier", "kernel_shape")
+_STATED = ("out_channels", "out_features", "multiplier", "kernel_shape", "group")
 
 
 def check_weights(
-    card: Card, arguments: Mapping[str, Any], rank: int, weights: Mapping[str, ir.Value], place: str
+    card: Card,
+    arguments: Mapping[str, Any],
+    rank: int,
+    weights: Mapping[str, ir.Value],
+    channels: int | None,
+    place: str,
 ) -> None:
     """Raises where a weight does not have the axes that the card says, in the sizes that are said elsewhere.
+
+    `channels` are those of the input, None where nobody knows.
 
     Raises:
         InvalidSource: two shapes, or a shape and the configuration, contradict each other.
     """
     sizes = _stated(card, arguments, rank)
+    groups = sizes.pop("groups", 1)
+    if channels is not None:
+        sizes |= {"I": channels // groups, "C": channels}
     for name, slot in card.weights.items():
         shape = known(shape_of(weights[slot.name])) if slot.name in weights else None
         order = slot.axes or record(card.record).input(name).axes
@@ -50,6 +60,6 @@ def _stated(card: Card, arguments: Mapping[str, Any], rank: int) -> dict[str, in
         if parameter is not None and parameter.name in arguments and parameter.adapter.read is not None:
             values[name] = parameter.adapter.read(arguments[parameter.name], cards.Facts(card.record, {}, rank))
     outputs = values.get("out_channels", values.get("out_features"))
-    named = {"O": outputs, "M": values.get("multiplier")}
+    named = {"O": outputs, "M": values.get("multiplier"), "groups": values.get("group")}
     kernel = {f"S{axis}": size for axis, size in enumerate(values.get("kernel_shape") or ())}
     return kernel | {axis: size for axis, size in named.items() if isinstance(size, int)}

@@ -30,6 +30,10 @@ WeightOf = Callable[[str, str, Layer, str], ir.Value]
 _MASKS = ("mask", "training", "initial_state")
 
 
+class UnknownShape(Unsupported):
+    """What goes into a layer has no shape, since nobody knows the layer that it comes from."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Call:
     """A call with its references in order, and how to put values in their places."""
@@ -105,8 +109,10 @@ def _rank(card: Card, api: str, value: ir.Value) -> int:
         if "{n}" in card.api and api in (name.format(n=rank) for name in (card.api, *card.aliases)):
             return rank
     shape = shape_of(value)
+    if shape is None and record(card.record).inputs[0].axes != "N C *":
+        return 0
     if shape is None:
-        raise Unsupported("the number of axes of its input is not known")
+        raise UnknownShape("the number of axes of its input is not known")
     return max(len(shape) - 2, 0)
 
 
@@ -215,6 +221,8 @@ def _order(card: Card, arguments: dict[str, Any], count: int) -> list[int] | Non
     if DATA_FORMAT in card.ignored and arguments.get(DATA_FORMAT) == CHANNELS_FIRST and count > 2:
         return [0, *range(2, count), 1]
     if AXIS in card.ignored:
+        if not count:
+            raise UnknownShape("the number of axes of its input is not known")
         said = arguments.get(AXIS, -1)
         axis = said[0] if isinstance(said, list) and len(said) == 1 else said
         if not isinstance(axis, int) or not count or not -count <= axis < count or axis % count == 0:
@@ -236,7 +244,7 @@ def _record(
     rank = _rank(card, api, next(iter(tensors.values()))[0])
     complete = special.WEIGHTS.get(card.record)
     whole = complete(builder, card, tensors, weights, place) if complete else weights
-    check_weights(card, arguments, rank, whole, place)
+    check_weights(card, arguments, rank, whole, _channels(tensors), place)
     spell_out = special.CALLS.get(card.record)
     value = spell_out(builder, card, arguments, tensors, whole, place) if spell_out else None
     if value is not None:
@@ -246,6 +254,13 @@ def _record(
     if card.record == "Transpose" and node is not None:
         metadata.set_own(node)
     return value
+
+
+def _channels(tensors: Mapping[str, Sequence[ir.Value]]) -> int | None:
+    """The size of the last axis of the first input, where it is known."""
+    shape = shape_of(next(iter(tensors.values()))[0])
+    size = shape[-1] if shape else None
+    return size if isinstance(size, int) else None
 
 
 def fused(builder: Builder, activation: Any, value: ir.Value, place: str) -> ir.Value:

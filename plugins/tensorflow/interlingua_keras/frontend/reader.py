@@ -14,7 +14,7 @@ from interlingua.errors import InvalidSource, Unsupported, UnsupportedModel, Usa
 from interlingua.ir.build import Builder, opaque
 from interlingua.notes import Assumed
 from interlingua_keras.frontend.archive import ARCHIVE, open_archive
-from interlingua_keras.frontend.layers import Call, read_layer
+from interlingua_keras.frontend.layers import Call, UnknownShape, read_layer
 from interlingua_keras.frontend.network import Layer, Network, Reference, read_network
 from interlingua_keras.frontend.weights import as_json
 
@@ -160,13 +160,16 @@ class _Reader:
         place = self._layers.get(own, own)
         self._uses[place] = self._uses.get(place, 0) + 1
         used = place if self._uses[place] == 1 else f"{place}#{self._uses[place]}"
+        follows = not self._unknown.isdisjoint(tensors)
         try:
-            return [read_layer(self._builder, layer, call.bound(values), own, used, self._weight)]
+            value = read_layer(self._builder, layer, call.bound(values), own, used, self._weight)
+            if follows:
+                self._unknown.add(value)
+            return [value]
         except (Unsupported, InvalidSource) as refusal:
-            follows = not self._unknown.isdisjoint(tensors)
             if isinstance(refusal, InvalidSource) and not follows:
                 raise
-            if not follows or str(refusal).startswith("no card"):
+            if not (follows and isinstance(refusal, InvalidSource | UnknownShape)):
                 self._refusals.append(f"{layer.class_name} {own}: {refusal}")
             value = opaque(self._builder, DOMAIN, layer.class_name, tensors, used)
             self._unknown.add(value)

@@ -17,17 +17,19 @@ def infer(value: ir.Value, place: str) -> None:
     Raises:
         InvalidSource: the node cannot take what it is given.
     """
-    waiting = [value.producer()]
+    node = value.producer()
+    waiting = [node] if node is not None else []
+    seen: set[ir.Node] = set()
     while waiting:
         node = waiting[-1]
-        before = (
-            [v.producer() for v in node.inputs if v is not None and v.shape is None and v.producer()] if node else []
-        )
-        if before:
-            waiting.extend(before)
+        before = [v.producer() for v in node.inputs if v is not None and v.shape is None]
+        first = [other for other in before if other is not None and other not in seen]
+        if first:
+            seen.update(first)
+            waiting.extend(first)
             continue
         waiting.pop()
-        if node is not None and node.outputs[0].shape is None and node.domain == "":
+        if node.outputs[0].shape is None and node.domain == "":
             _infer_node(node, place)
 
 
