@@ -14,13 +14,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
 from interlingua import pipeline
 from interlingua.artifact import ReadOptions
 from interlingua.progress import Progress
 from interlingua.proof.prove import VerifyOptions
 from interlingua.worker import pool
 from interlingua.worker.agent import peak_memory
-from safetensors import safe_open
 
 CLEAR = Path("/proc/self/clear_refs")
 
