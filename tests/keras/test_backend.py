@@ -1,6 +1,7 @@
 """What other frameworks say and Keras says otherwise: written from ONNX, run in real Keras against the IR."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -164,9 +165,11 @@ def test_weights_without_a_layer(tmp_path: Path, keras_worker: Worker) -> None:
     package, _ = pipeline.write(found, KERAS, tmp_path, NATIVE)
     pipeline.materialise(package, KERAS, tmp_path, NATIVE)
     arrays = {"image": RANDOM.normal(0, 1, (2, 4, 9, 8)).astype(np.float32)}
+    (tmp_path / "alone").mkdir()
+    shutil.copy(tmp_path / "model.keras", tmp_path / "alone")  # the archive loads without model.py
     found_by_form = [
         next(iter(keras_worker.call("run", arrays, phase="run", path=str(path), format=form).arrays.values()))
-        for form, path in (("python", tmp_path), ("keras", tmp_path / "model.keras"))
+        for form, path in (("keras", tmp_path / "alone" / "model.keras"), ("python", tmp_path))
     ]
     np.testing.assert_array_equal(found_by_form[0], found_by_form[1])
 

@@ -17,9 +17,30 @@ import tensorflow as tf
 NAMES = "interlingua.json"
 """The member of a `.keras` archive that leads from its names back to those of the source it was converted from."""
 
+PARAMETER = "model>Parameter"
+"""The registered name of the one layer that a written model.py may define; see `_Parameter`."""
+
 _THREADS = 2
 tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
 tf.config.threading.set_inter_op_parallelism_threads(_THREADS)
+
+
+class _Parameter(keras.layers.Layer):
+    """What a written model.py defines for a tensor without a layer, so that its archive loads without its code."""
+
+    def __init__(self, shape, **kwargs):
+        super().__init__(**kwargs)
+        self.shape = tuple(shape)
+
+    def build(self, input_shape):
+        self.value = self.add_weight(name="value", shape=self.shape, initializer="zeros", dtype=self.dtype)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return keras.ops.convert_to_tensor(self.value)
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(self.shape, dtype=self.dtype)
 
 
 def versions(arrays):
@@ -49,7 +70,7 @@ def _load(path, format):
     if format == "python":
         return _module(path).load()
     if format in ("keras", "keras-h5"):
-        return keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, custom_objects={PARAMETER: _Parameter}, compile=False)
     raise ValueError(f"Expected the format keras, keras-h5 or python. Received {format!r}.")
 
 
