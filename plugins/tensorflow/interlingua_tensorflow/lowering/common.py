@@ -12,10 +12,13 @@ from interlingua import cards
 from interlingua.cards import Card, Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context, arranged, weight_for
+from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported, UnsupportedModel
 from interlingua.ir import metadata
 from interlingua.ir.facts import CHANNELS_LAST, elements, inputs_of, is_constant, shape_of
+from interlingua.ir.origin import Parameter, is_permutation, parameters
 from interlingua.ir.weights import moved
+from interlingua.names import common_scope
 
 FRAMEWORK = "tensorflow"
 BIASED = frozenset({"Conv", "ConvTranspose", "Gemm"})
@@ -46,7 +49,7 @@ def called(
     given = inputs_of(node)
     operands = [context.operand(given[name][0]) for name in card.inputs if name in given]
     tensors = weights or [
-        context.tensor(weight_for(card, facts, name, slot, given[name][0]))
+        owned(context, weight_for(card, facts, name, slot, given[name][0]))
         for name, slot in card.weights.items()
         if name in given
     ]
@@ -55,6 +58,15 @@ def called(
     call = expressions.call(context.api(api), [*operands, *tensors, *between, *positional], named)
     context.note_mapping(node, api, expressions.call("x", positional, named))
     return call
+
+
+def owned(context: Context, weight: Weight) -> ast.expr:
+    """A weight of the model, called as the source calls the parameter, also where its axes were moved."""
+    origin = weight.origin
+    if isinstance(origin, Parameter) or not is_permutation(origin):
+        return context.tensor(weight)
+    scope = common_scope([metadata.place(node).layer for node in context.model.graph if metadata.place(node).layer])
+    return context.tensor(weight, hint=parameters(origin)[0].removeprefix(scope))
 
 
 def biases_behind(model: ir.Model) -> None:
