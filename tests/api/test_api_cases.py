@@ -101,8 +101,11 @@ def _matters(card: Card, name: str, made: Call) -> bool:
         return name in made.case.values  # the parameter has one value, and the case shows that another is refused
     if parameter.name not in said:
         return False
-    if parameter.default is REQUIRED or record(card.record).parameters[name].derived:
+    known = record(card.record).parameters[name]
+    if parameter.default is REQUIRED or known.derived:
         return True
+    if parameter.default is None and name == "kernel_shape":
+        return True  # without it there is no kernel
     default = default_of(card, name, made.case.rank)
     values = dict(made.values)
     if default == "nothing":
