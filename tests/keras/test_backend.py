@@ -166,11 +166,11 @@ def test_weights_without_a_layer(tmp_path: Path, keras_worker: Worker) -> None:
     pipeline.materialise(package, KERAS, tmp_path, NATIVE)
     arrays = {"image": RANDOM.normal(0, 1, (2, 4, 9, 8)).astype(np.float32)}
     (tmp_path / "alone").mkdir()
-    shutil.copy(tmp_path / "model.keras", tmp_path / "alone")  # the archive loads without model.py
-    found_by_form = [
-        next(iter(keras_worker.call("run", arrays, phase="run", path=str(path), format=form).arrays.values()))
-        for form, path in (("keras", tmp_path / "alone" / "model.keras"), ("python", tmp_path))
-    ]
+    shutil.copy(tmp_path / "model.keras", tmp_path / "alone")
+    with Worker(keras_worker.python, keras_worker.script, name="keras") as fresh:  # one that never saw model.py
+        alone = fresh.call("run", arrays, phase="run", path=str(tmp_path / "alone" / "model.keras"), format="keras")
+    beside = keras_worker.call("run", arrays, phase="run", path=str(tmp_path), format="python")
+    found_by_form = [next(iter(reply.arrays.values())) for reply in (alone, beside)]
     np.testing.assert_array_equal(found_by_form[0], found_by_form[1])
 
 

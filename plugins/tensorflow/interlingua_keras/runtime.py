@@ -17,15 +17,15 @@ import tensorflow as tf
 NAMES = "interlingua.json"
 """The member of a `.keras` archive that leads from its names back to those of the source it was converted from."""
 
-PARAMETER = "model>Parameter"
-"""The registered name of the one layer that a written model.py may define; see `_Parameter`."""
+REGISTERED = "model>Parameter"
+"""The registered name of the one layer that a written model.py may define; see `Parameter`, whose name the weights go by."""
 
 _THREADS = 2
 tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
 tf.config.threading.set_inter_op_parallelism_threads(_THREADS)
 
 
-class _Parameter(keras.layers.Layer):
+class Parameter(keras.layers.Layer):
     """What a written model.py defines for a tensor without a layer, so that its archive loads without its code."""
 
     def __init__(self, shape, **kwargs):
@@ -70,7 +70,7 @@ def _load(path, format):
     if format == "python":
         return _module(path).load()
     if format in ("keras", "keras-h5"):
-        return keras.saving.load_model(path, custom_objects={PARAMETER: _Parameter}, compile=False)
+        return keras.saving.load_model(path, custom_objects={REGISTERED: Parameter}, compile=False)
     raise ValueError(f"Expected the format keras, keras-h5 or python. Received {format!r}.")
 
 
