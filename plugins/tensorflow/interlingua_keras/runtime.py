@@ -18,7 +18,7 @@ NAMES = "interlingua.json"
 """The member of a `.keras` archive that leads from its names back to those of the source it was converted from."""
 
 REGISTERED = "model>Parameter"
-"""The registered name of the one layer that a written model.py may define; see `Parameter`, whose name the weights go by."""
+"""The registered name of the one layer that a written model.py may define; weights go by the class's own name."""
 
 _THREADS = 2
 tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
@@ -33,13 +33,16 @@ class Parameter(keras.layers.Layer):
         self.shape = tuple(shape)
 
     def build(self, input_shape):
+        """The tensor."""
         self.value = self.add_weight(name="value", shape=self.shape, initializer="zeros", dtype=self.dtype)
         super().build(input_shape)
 
     def call(self, inputs):
+        """Its value, whatever goes in."""
         return keras.ops.convert_to_tensor(self.value)
 
     def compute_output_spec(self, inputs):
+        """Its shape."""
         return keras.KerasTensor(self.shape, dtype=self.dtype)
 
 
