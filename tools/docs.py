@@ -19,7 +19,8 @@ import black
 import typer
 
 import interlingua
-from interlingua import errors, notes, plugin
+from interlingua import errors, notes, plugin, verbs
+from interlingua.api import coverage
 from interlingua.cli import INTERRUPTED, app
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -103,7 +104,7 @@ def python_page() -> str:
     """The verbs for Python."""
     parts = ["# From Python", "", "The verbs of the command line, with the same options under the same names.", ""]
     for name in interlingua.__all__:
-        verb = getattr(interlingua, name)
+        verb = getattr(verbs, name)
         header = ast.parse(inspect.getsource(verb)).body[0]
         assert isinstance(header, ast.FunctionDef)
         header.body = [ast.Expr(ast.Constant(...))]
@@ -144,6 +145,43 @@ def formats() -> str:
     return "\n".join(parts)
 
 
+def coverage_page() -> str:
+    """Records by runtimes: cases proved of those that can be said."""
+    cells = coverage.table()
+    runtimes = sorted({(cell.runtime, cell.version) for cell in cells})
+    executable = sum(cell.executable for cell in cells)
+    proved = sum(cell.proved for cell in cells)
+    parts = [
+        "# Coverage",
+        "",
+        f"What the cards say, and what was run of it: {proved} of {executable} executable cells proved. A cell is a "
+        "case with an API in a real framework. `12/12` means twelve of twelve proved; `d` after it that the op is said "
+        "through others; `refused` that the framework has no way to say it, which is tested too.",
+        "",
+        "| op | " + " | ".join(f"{name} {version}" for name, version in runtimes) + " |",
+        "|---|" + "---|" * len(runtimes),
+    ]
+    by_key = {(cell.record, cell.runtime): cell for cell in cells}
+    for record in dict.fromkeys(cell.record for cell in cells):
+        row = [_coverage_cell(by_key.get((record, runtime))) for runtime, _ in runtimes]
+        parts.append(f"| `{record}` | " + " | ".join(row) + " |")
+    parts += ["", "## What is not proved, and why", "", *_unproved(cells)]
+    return "\n".join([*parts, ""])
+
+
+def _coverage_cell(cell: coverage.Cell | None) -> str:
+    if cell is None:
+        return ""
+    if not cell.executable:
+        return cell.state
+    return f"{cell.proved}/{cell.executable}{' d' if cell.decomposed else ''}"
+
+
+def _unproved(cells: list[coverage.Cell]) -> list[str]:
+    rows = [f"- `{cell.record}` in {cell.runtime}: {reason}" for cell in cells for reason in cell.reasons]
+    return rows or ["Nothing."]
+
+
 def matrix() -> str:
     """The 7 × 7 matrix of LeNet-4."""
     rows: dict[str, dict[str, Any]] = json.loads((RESULTS / "matrix.json").read_text())
@@ -152,9 +190,10 @@ def matrix() -> str:
     parts = [
         "# The matrix",
         "",
-        f"LeNet-4 from every framework (rows) to every framework (columns): {proved} of {len(rows)} pairs "
-        "proved by the real runtimes of both ends (`make matrix`). A cell is the largest relative difference of any "
-        "output of the native artifact and of `model.py` from what the source's own framework computes. Self-pairs go through the IR too.",
+        f"LeNet-4 from every framework (rows) to every framework (columns): {proved} of {len(rows)} pairs proved by "
+        "the real runtimes of both ends (`make matrix`). A cell is the largest relative difference of any output of the "
+        "native artifact and of `model.py` from what the source's own framework computes. Self-pairs go through the IR "
+        "too.",
         "",
         "| | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),
@@ -181,6 +220,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": error_page,
     "formats.md": formats,
     "matrix.md": matrix,
+    "coverage.md": coverage_page,
 }
 
 
