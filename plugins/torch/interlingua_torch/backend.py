@@ -29,6 +29,9 @@ state_dict to to_empty train training type xpu zero_grad
 """
 """Names of `torch.nn.Module` that a layer must not take."""
 
+LAYERS = "interlingua.layers"
+"""Key of the safetensors metadata that maps layers to those of the source, as JSON."""
+
 DIALECT = Dialect(
     framework="torch",
     abbreviations=(
@@ -102,7 +105,11 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     """
     program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
     (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
-    metadata = {NAMES: json.dumps(program.source_names(), sort_keys=True)}
+    layers_named = {layer.attribute: layer.source for layer in program.layers}
+    metadata = {
+        NAMES: json.dumps(program.source_names(), sort_keys=True),
+        LAYERS: json.dumps(layers_named, sort_keys=True),
+    }
     ties = program.ties()
     kept = {name: weight for name, weight in program.weights().items() if name not in ties}
     write_safetensors(request.folder / "weights.safetensors", kept, metadata)

@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import itertools
 import logging
 import os
 import platform
@@ -14,6 +15,7 @@ import torch
 
 torch.set_num_threads(2)
 NAMES = "interlingua.names"
+LAYERS = "interlingua.layers"
 
 
 def versions(arrays):
@@ -103,21 +105,58 @@ def _exported(model, ports):
     return program
 
 
+def _opened(path, extra=None):
+    """The program of an archive, or None and why PyTorch cannot read it."""
+    try:
+        return torch.export.load(path, extra_files=extra), ""
+    except Exception as error:  # whatever the damage leads to
+        lines = str(error.__cause__ or error).strip().splitlines()
+        return None, "%s: %s" % (type(error).__name__, lines[0] if lines else "")
+
+
+def _dropouts(program):
+    """The program's dropouts in order: the path of the module that each stands in, and its ratio."""
+    found = []
+    for node in program.graph.nodes:
+        if node.op == "call_function" and str(node.target).startswith("aten.dropout"):
+            stack = list(node.meta.get("nn_module_stack", {}).values())
+            ratio = node.args[1] if len(node.args) > 1 else node.kwargs["p"]
+            found.append({"module": stack[-1][0] if stack else "", "ratio": ratio})
+    return found
+
+
+def _apart(graph):
+    """Gives a value that has an initializer's name another: the exporter takes names of buffers for results too."""
+    taken = set(graph.initializers) | {value.name for node in graph for value in node.outputs}
+    for node in graph:
+        for value in node.outputs:
+            if value.name in graph.initializers:
+                number = next(i for i in itertools.count(1) if "%s_%d" % (value.name, i) not in taken)
+                value.name = "%s_%d" % (value.name, number)
+                taken.add(value.name)
+
+
 def export(arrays, path, folder):
     """The exported program as ONNX in `folder`, weights under their state-dict names; names it carries from before."""
-    extra = {NAMES: ""}
-    program = torch.export.load(path, extra_files=extra)
+    extra = {NAMES: "", LAYERS: ""}
+    program, problem = _opened(path, extra)
+    if program is None:
+        return {"problem": problem}, {}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         exported = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=20, verbose=False)
+    _apart(exported.model.graph)
     target = os.path.join(folder, "model.onnx")
     exported.save(target, external_data=True)
-    return {"path": target, "names": extra[NAMES]}, {}
+    told = {"names": extra[NAMES], "layers": extra[LAYERS], "dropouts": _dropouts(program)}
+    return {"path": target, "trained": sorted(program.graph_signature.parameters), **told}, {}
 
 
 def describe(arrays, path):
     """What the program holds: inputs, outputs, operators, weights."""
-    program = torch.export.load(path)
+    program, problem = _opened(path)
+    if program is None:
+        return {"problem": problem}, {}
     signature = program.graph_signature
     rows = []
     for node in program.graph.nodes:
@@ -135,9 +174,10 @@ def describe(arrays, path):
 
 
 def _carried_names(folder):
-    """The map from names of the weights to the source's, as weights.safetensors carries it, as JSON."""
+    """The maps from names of weights and layers to the source's, as weights.safetensors carries them, as JSON."""
     with safetensors.safe_open(os.path.join(folder, "weights.safetensors"), "pt") as file:
-        return (file.metadata() or {}).get(NAMES, "{}")
+        said = file.metadata() or {}
+    return {key: said.get(key, "{}") for key in (NAMES, LAYERS)}
 
 
 def materialise(arrays, folder, native, inputs):
@@ -146,7 +186,7 @@ def materialise(arrays, folder, native, inputs):
         raise ValueError("Expected a native artifact of PyTorch (torch-export). Received %r." % native)
     program = _exported(_module(folder).load().eval(), inputs)
     path = os.path.join(folder, "model.pt2")
-    torch.export.save(program, path, extra_files={NAMES: _carried_names(folder)})
+    torch.export.save(program, path, extra_files=_carried_names(folder))
     turning = ("aten.permute", "aten.transpose", "aten.movedim")
     transposes = sum(str(node.target).startswith(turning) for node in program.graph.nodes if node.op == "call_function")
     return {"path": "model.pt2", "files": ["model.pt2"], "transposes": transposes}, {}

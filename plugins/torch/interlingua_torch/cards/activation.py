@@ -35,6 +35,7 @@ def _axis(value: Any, facts: Facts) -> Any:
 
 _DIM = Adapter("dim", lambda value, facts: value, _axis, "0 for one or three axes, else 1, where unsaid")
 
+
 def _has_both_bounds(facts: Facts) -> bool:
     return facts.get("min") is not None and facts.get("max") is not None
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from interlingua.artifact import Artifact, Inspection, Layer
 from interlingua.worker import shared
+from interlingua_torch.frontend.reader import check_opened
 
 
 def inspect(artifact: Artifact) -> Inspection:
     """The program's inputs, outputs, operators and weights, told by PyTorch in a worker."""
     told = shared("torch").call("describe", phase="inspect", timeout=300.0, path=str(artifact.path)).value
+    check_opened(artifact, told)
     layers = tuple(Layer(row["name"], row["kind"], row["output"], row["parameters"]) for row in told["layers"])
     return Inspection(
         "torch-export",

@@ -1,0 +1,68 @@
+"""Undoes what PyTorch's exporter writes and no person would; each function's first sentence is the transformation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from interlingua.ir import metadata
+from interlingua.ir.edit import add_initializer, constant, replace
+from interlingua.ir.origin import Constant
+from interlingua.notes import Dropped, Notes
+
+_BIAS = 2
+
+
+def forget_zero_biases(model: ir.Model) -> None:
+    """Replaces `Conv(X, W, Expand(CastLike(0, X), shape))` by `Conv(X, W)`."""
+    for node in model.graph.all_nodes():
+        if node.op_type in ("Conv", "ConvTranspose") and len(node.inputs) > _BIAS and _is_zero(node.inputs[_BIAS]):
+            node.resize_inputs(_BIAS)
+
+
+def _is_zero(value: ir.Value | None) -> bool:
+    """Whether the value is a zero, however often cast and expanded."""
+    while value is not None:
+        producer = value.producer()
+        if producer is None or producer.op_type == "Constant":
+            number = _number(value, producer)
+            return number is not None and not number.any()
+        if producer.op_type not in ("Expand", "CastLike", "Cast"):
+            return False
+        value = producer.inputs[0]
+    return False
+
+
+def _number(value: ir.Value, producer: ir.Node | None) -> np.ndarray[Any, Any] | None:
+    """A scalar constant of the exporter's; a parameter, though it hold zeros, is none."""
+    if producer is None:
+        return constant(value) if metadata.is_constant(value) else None
+    held = producer.attributes.get("value")
+    return held.as_tensor().numpy() if held is not None and held.type == ir.AttributeType.TENSOR else None
+
+
+def restore_dropouts(model: ir.Model, dropouts: Sequence[Mapping[str, Any]], notes: Notes) -> None:
+    """Replaces the `Identity(X)` that a dropout of the program became by `Dropout(X, ratio)`.
+
+    `dropouts` are those of the program, in its order: the module's path and the ratio.
+    """
+    wanted: dict[str, list[float]] = {}
+    for row in dropouts:
+        wanted.setdefault(row["module"], []).append(row["ratio"])
+    found: dict[str, list[ir.Node]] = {}
+    for node in model.graph:
+        if node.op_type == "Identity" and node.domain == "":
+            found.setdefault(metadata.place(node).module, []).append(node)
+    for module, ratios in wanted.items():
+        nodes = found.get(module, [])
+        if len(nodes) != len(ratios):
+            notes.add(Dropped(module or "the model", "a dropout, which PyTorch's exporter left out"))
+            continue
+        for node, ratio in zip(nodes, ratios, strict=True):
+            name = f"{node.name}.ratio"
+            number = add_initializer(model.graph, name, np.asarray(ratio, np.float32), Constant(name))
+            dropout = ir.node("Dropout", [node.inputs[0], number], name=node.name)
+            replace(node, [dropout])
