@@ -85,7 +85,11 @@ def _mapped() -> Iterator[tuple[Card, str]]:
                 continue
             for name, parameter in card.parameters.items():
                 known = record(card.record).parameters.get(name)
-                if known is not None and not parameter.adapter.name.startswith("told") and (card.record, name) not in BEYOND_INFERENCE:
+                if (
+                    known is not None
+                    and not parameter.adapter.name.startswith("told")
+                    and (card.record, name) not in BEYOND_INFERENCE
+                ):
                     yield card, name
 
 
@@ -118,7 +122,9 @@ def _matters(card: Card, name: str, made: Call) -> bool:
         changed = made.result(values)
     except (ValueError, TypeError, IndexError, np.exceptions.AxisError):
         return True
-    return changed.shape != made.expected.shape or not np.allclose(changed, made.expected, rtol=1e-6, atol=1e-9, equal_nan=True)
+    return changed.shape != made.expected.shape or not np.allclose(
+        changed, made.expected, rtol=1e-6, atol=1e-9, equal_nan=True
+    )
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -165,4 +171,6 @@ def test_an_unknown_input_of_a_case_is_named() -> None:
 def test_the_same_words_draw_the_same_numbers(calls: list[Call]) -> None:
     for made in calls[:20]:
         again = call(made.case)
-        assert all(np.array_equal(a, b) for n in made.arrays for a, b in zip(made.arrays[n], again.arrays[n], strict=True))
+        assert all(
+            np.array_equal(a, b) for n in made.arrays for a, b in zip(made.arrays[n], again.arrays[n], strict=True)
+        )

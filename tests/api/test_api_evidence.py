@@ -30,7 +30,9 @@ def test_there_is_evidence_of_all_eight_runtimes() -> None:
 
 
 def test_no_committed_case_failed() -> None:
-    failed = [(e.runtime, o.record, o.case, o.api, o.reason) for e in every() for o in e.outcomes if o.result == "failed"]
+    failed = [
+        (e.runtime, o.record, o.case, o.api, o.reason) for e in every() for o in e.outcomes if o.result == "failed"
+    ]
     assert not failed
 
 
@@ -93,7 +95,10 @@ def test_names_and_defaults_on_the_cards_are_those_of_the_measured_signatures(fr
             for rank in card.ranks or (0,):
                 measured = found.signatures.get(card.spelled(rank))
                 if measured:
-                    wrong += [f"{found.runtime} {card.record} {card.spelled(rank)}: {text}" for text in _mismatches(card, dict(measured))]
+                    wrong += [
+                        f"{found.runtime} {card.record} {card.spelled(rank)}: {text}"
+                        for text in _mismatches(card, dict(measured))
+                    ]
     assert not wrong
 
 
@@ -135,10 +140,10 @@ def _same(measured: str | None, stated: str | None) -> bool:
     try:
         return float(left) == float(right)
     except ValueError:
-        listed = left.strip("()[]").replace(" ", "").rstrip(",").split(",")
-        return {left, right} <= {"True", "False", "0", "1"} and bool(int(left == "True" or left == "1")) == bool(
-            int(right == "True" or right == "1")
-        ) or set(listed) == {right}
+        truth = {"True": True, "1": True, "False": False, "0": False}
+        if left in truth and right in truth:
+            return truth[left] == truth[right]
+        return set(left.strip("()[]").replace(" ", "").rstrip(",").split(",")) == {right}
 
 
 def test_a_proof_vanishes_when_the_card_says_it_otherwise(change_card: Callable[..., Card]) -> None:
@@ -150,7 +155,15 @@ def test_a_proof_vanishes_when_the_card_says_it_otherwise(change_card: Callable[
 
 def test_evidence_survives_writing_and_reading(tmp_path: Path) -> None:
     outcome = Outcome("Relu", "rows", "proved", "x.relu", "card", {"a": [1, 2]}, 1.5e-7)
-    written = Evidence("torch", "torch", "torch", "1.2.3", {"torch": "1.2.3"}, {"x.relu": [["a", None], ["b", "1"]], "y": None}, (outcome,))
+    written = Evidence(
+        "torch",
+        "torch",
+        "torch",
+        "1.2.3",
+        {"torch": "1.2.3"},
+        {"x.relu": [["a", None], ["b", "1"]], "y": None},
+        (outcome,),
+    )
     assert evidence.read(written.save(tmp_path)) == written
 
 

@@ -55,7 +55,11 @@ def test_a_canonical_op_and_a_synonym_are_names_too() -> None:
 
 @pytest.mark.parametrize(
     ("misspelt", "near"),
-    [("torch.nn.Cnv2d", "torch.nn.Conv2d"), ("keras.layers.Desne", "keras.layers.Dense"), ("Convolutoin", "Convolution")],
+    [
+        ("torch.nn.Cnv2d", "torch.nn.Conv2d"),
+        ("keras.layers.Desne", "keras.layers.Dense"),
+        ("Convolutoin", "Convolution"),
+    ],
 )
 def test_a_misspelt_name_gets_near_ones(misspelt: str, near: str) -> None:
     assert near in near_names(misspelt)
@@ -140,7 +144,9 @@ def test_json_is_plain_data() -> None:
     assert "renamed" in told[0]["tables"][0]["categories"]
 
 
-@pytest.mark.parametrize("arguments", [["torch.nn.Conv2d", "--to", "keras"], ["Convolution", "--from", "caffe"], ["Dropout", "--json"]])
+@pytest.mark.parametrize(
+    "arguments", [["torch.nn.Conv2d", "--to", "keras"], ["Convolution", "--from", "caffe"], ["Dropout", "--json"]]
+)
 def test_the_command_is_quick_and_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys, typer\n"

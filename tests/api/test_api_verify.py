@@ -30,7 +30,9 @@ def run(framework: str, record: str) -> evidence.Evidence:
     return verify.run(described, described.runtimes[0], record)
 
 
-@pytest.mark.parametrize(("framework", "record"), [("torch", "LeakyRelu"), ("onnx", "Softmax"), ("paddle", "Flatten"), ("keras", "Gemm")])
+@pytest.mark.parametrize(
+    ("framework", "record"), [("torch", "LeakyRelu"), ("onnx", "Softmax"), ("paddle", "Flatten"), ("keras", "Gemm")]
+)
 def test_a_record_is_proved_as_written_and_by_single_calls(framework: str, record: str) -> None:
     found = run(framework, record)
     assert found.outcomes and not [o for o in found.outcomes if o.result == "failed"]
@@ -76,7 +78,9 @@ def run_card(card: Card, made: Call, runtime: str) -> bool:
 
 
 def test_a_formula_that_differs_is_not_proved() -> None:
-    card = next(c for c in cards("torch") if c.api == "torch.nn.functional.avg_pool2d".replace("2d", "{n}d") and 2 in c.ranks)
+    card = next(
+        c for c in cards("torch") if c.api == "torch.nn.functional.avg_pool2d".replace("2d", "{n}d") and 2 in c.ranks
+    )
     counted = call(case("AveragePool", "with", X=(1, 1, 5, 5), kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1))
     assert run_card(card, counted, "torch")
     other = dataclasses.replace(counted, values={**counted.values, "count_include_pad": 0})
@@ -98,7 +102,9 @@ def test_a_stated_gap_that_is_closed_is_told(monkeypatch: pytest.MonkeyPatch) ->
     assert any(o.result == "failed" and "it is proved" in o.reason for o in outcomes)
 
 
-def test_evidence_is_written_beside_the_cards_and_others_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_evidence_is_written_beside_the_cards_and_others_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(evidence, "folder", lambda name: tmp_path)
     lines: list[str] = []
     assert verify.verify(framework="onnx", record="Relu", say=lines.append) == 0
@@ -109,7 +115,9 @@ def test_evidence_is_written_beside_the_cards_and_others_are_kept(monkeypatch: p
     evidence.forget()
 
 
-def test_a_runtime_that_is_not_there_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_runtime_that_is_not_there_is_told_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def missing(*given: object) -> evidence.Evidence:
         raise RuntimeMissing("Expected torch.", hint="Run: interlingua env create torch")
 
@@ -131,7 +139,9 @@ def test_unknown_frameworks_and_records_are_refused() -> None:
 def test_signatures_are_measured_where_python_tells_them() -> None:
     script = Path(verify.__file__).with_name("runtime_signatures.py")
     with Worker(interpreter_for(plugin.runtime("torch")), script, name="torch, signatures") as worker:
-        told = worker.call("signatures", phase="measure", apis=["torch.nn.Conv2d", "torch.clamp", "torch.no.such"]).value
+        told = worker.call(
+            "signatures", phase="measure", apis=["torch.nn.Conv2d", "torch.clamp", "torch.no.such"]
+        ).value
     assert ["stride", "1"] in told["torch.nn.Conv2d"] and ["in_channels", None] in told["torch.nn.Conv2d"]
     assert told["torch.clamp"] is None and told["torch.no.such"] is None
 

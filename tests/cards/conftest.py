@@ -7,4 +7,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cards"))
 
-from card_changes import change_card  # noqa: E402, F401  (a fixture)
+from card_changes import change_card  # noqa: F401  (a fixture)

@@ -34,7 +34,9 @@ def draw(spec: Array, seed: str) -> np.ndarray[Any, Any]:
         "wide": lambda: 5 * random.standard_normal(spec.shape),
         "positive": lambda: random.uniform(0.5, 2.0, spec.shape),
         "tiny": lambda: random.uniform(1e-4, 1e-3, spec.shape),
-        "middle": lambda: np.moveaxis(random.dirichlet(np.ones(spec.shape[1]), (spec.shape[0], *spec.shape[2:])), -1, 1),
+        "middle": lambda: np.moveaxis(
+            random.dirichlet(np.ones(spec.shape[1]), (spec.shape[0], *spec.shape[2:])), -1, 1
+        ),
         "shares": lambda: random.dirichlet(np.ones(spec.shape[-1]), spec.shape[:-1]),
     }[spec.kind]()
     return np.asarray(made, np.float32)

@@ -89,4 +89,8 @@ def _count(rows: list[Outcome], result: str) -> int:
 def untold() -> list[tuple[str, str]]:
     """Records and frameworks with cards and no case that runs there."""
     with_cases = {case.record for case in cases()}
-    return [(cell.record, cell.framework) for cell in table() if cell.apis and not cell.executable and cell.record in with_cases]
+    return [
+        (cell.record, cell.framework)
+        for cell in table()
+        if cell.apis and not cell.executable and cell.record in with_cases
+    ]

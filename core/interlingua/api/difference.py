@@ -89,7 +89,11 @@ class Difference:
 def signature(card: Card, rank: int) -> str:
     """The API's call as the card knows it; fixed arguments that select it are said, `…` stands for others."""
     slots = [_slot_text(slot) for slot in card.inputs.values()]
-    weights = [] if card.kind is Kind.LAYER else [f"{slot.name}=…" for slot in card.weights.values() if slot.name not in _own(card)]
+    weights = (
+        []
+        if card.kind is Kind.LAYER
+        else [f"{slot.name}=…" for slot in card.weights.values() if slot.name not in _own(card)]
+    )
     fixed = [f"{name}={f.value!r}" for name, f in card.fixed.items() if f.value != f.default]
     arguments = [p.name + ("" if p.default is REQUIRED else f"={p.default!r}") for p in _said(card)]
     more = ["…"] if card.ignored else []
@@ -137,7 +141,10 @@ def compare(source: Match, target: Match, others: tuple[str, ...] = ()) -> Diffe
     described = record(source.card.record)
     ours, theirs = side(source), side(target)
     rank = source.rank or target.rank
-    rows = [*_input_rows(described, source.card, target.card), *_parameter_rows(described, source.card, target.card, rank, ours, theirs)]
+    rows = [
+        *_input_rows(described, source.card, target.card),
+        *_parameter_rows(described, source.card, target.card, rank, ours, theirs),
+    ]
     axes = list(_axis_rows(described, source.card, target.card))
     traits = list(_trait_rows(source.card, target.card))
     return Difference(
@@ -174,9 +181,8 @@ def _input_rows(described: Record, source: Card, target: Card) -> Iterator[Row]:
         if cells == [None, None]:
             continue
         differs: list[str] = []
-        if cells[0] is None or cells[1] is None:
-            differs.append(Category.PARAMETERS.value)
-        elif given.learned and {given.name in source.weights, given.name in target.weights} == {True, False}:
+        made_here = [given.name in card.weights for card in (source, target)]
+        if cells[0] is None or cells[1] is None or (given.learned and made_here[0] != made_here[1]):
             differs.append(Category.PARAMETERS.value)
         elif cells[0].name != cells[1].name:
             differs.append(Category.RENAMED.value)
@@ -193,14 +199,18 @@ def _input_cell(card: Card, name: str) -> Cell | None:
     return None
 
 
-def _parameter_rows(described: Record, source: Card, target: Card, rank: int, ours: Side, theirs: Side) -> Iterator[Row]:
+def _parameter_rows(
+    described: Record, source: Card, target: Card, rank: int, ours: Side, theirs: Side
+) -> Iterator[Row]:
     for name, parameter in described.parameters.items():
         x, y = source.parameters.get(name), target.parameters.get(name)
         implied = name in source.implied or name in target.implied
-        if (x is None and y is None and not implied) or _nameless(x) and _nameless(y):
+        if (x is None and y is None and not implied) or (_nameless(x) and _nameless(y)):
             continue
         cells = (_parameter_cell(source, name, x, ours), _parameter_cell(target, name, y, theirs))
-        yield Row("parameter", name, parameter.meaning, *cells, tuple(_differs(described, name, source, target, rank, cells)))
+        yield Row(
+            "parameter", name, parameter.meaning, *cells, tuple(_differs(described, name, source, target, rank, cells))
+        )
     for word, cell_pair in _fixed_rows(source, target, ours, theirs):
         yield Row("argument", word, "what makes it this operation", *cell_pair, (Category.PARAMETERS.value,))
 
@@ -219,7 +229,9 @@ def _parameter_cell(card: Card, name: str, parameter: Parameter | None, side: Si
     return Cell(parameter.name, default, "" if said == WORDS["same"] else said, parameter.name in side.proof.parameters)
 
 
-def _differs(described: Record, name: str, source: Card, target: Card, rank: int, cells: tuple[Cell | None, Cell | None]) -> Iterator[str]:
+def _differs(
+    described: Record, name: str, source: Card, target: Card, rank: int, cells: tuple[Cell | None, Cell | None]
+) -> Iterator[str]:
     x, y = source.parameters.get(name), target.parameters.get(name)
     if x is None or y is None or _nameless(x) or _nameless(y):
         known = [default_of(card, name, rank) for card in (source, target)]
@@ -267,7 +279,9 @@ def default_of(card: Card, name: str, rank: int) -> Any:
     return value
 
 
-def _fixed_rows(source: Card, target: Card, ours: Side, theirs: Side) -> Iterator[tuple[str, tuple[Cell | None, Cell | None]]]:
+def _fixed_rows(
+    source: Card, target: Card, ours: Side, theirs: Side
+) -> Iterator[tuple[str, tuple[Cell | None, Cell | None]]]:
     """Arguments that one side must be given to be this operation at all."""
     for name, fixed in source.fixed.items():
         if fixed.value != fixed.default:
@@ -289,7 +303,9 @@ def _fixed_cell(name: str, fixed: Fixed, side: Side) -> Cell:
 def _axis_rows(described: Record, source: Card, target: Card) -> Iterator[Row]:
     for given in described.inputs:
         canonical = "O I" if source.record == "Gemm" and given.name == "B" else given.axes
-        yield from _axis_row("weight" if given.learned else "input", given.name, canonical or given.axes, source, target)
+        yield from _axis_row(
+            "weight" if given.learned else "input", given.name, canonical or given.axes, source, target
+        )
     for output in described.outputs:
         yield from _axis_row("output", output.name, output.axes, source, target)
 

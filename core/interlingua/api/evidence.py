@@ -1,6 +1,7 @@
 """Evidence: what was run on which exact version, and how it came out. Reading it imports no framework.
 
-One JSON file stands for each version of each runtime, in the package that ships the cards: `evidence/torch-2.13.0.json`.
+One JSON file stands for each version of each runtime, in the package that ships the cards:
+`evidence/torch-2.13.0.json`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,13 @@ class Evidence:
         """Writes `<runtime>-<version>.json` into the folder: small, sorted, one line a case."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.runtime}-{self.version}.json"
-        head = {"runtime": self.runtime, "framework": self.framework, "engine": self.engine, "version": self.version, "versions": dict(self.versions)}
+        head = {
+            "runtime": self.runtime,
+            "framework": self.framework,
+            "engine": self.engine,
+            "version": self.version,
+            "versions": dict(self.versions),
+        }
         signatures = [f"  {json.dumps(api)}: {json.dumps(self.signatures[api])}" for api in sorted(self.signatures)]
         ordered = sorted(self.outcomes, key=lambda o: (o.record, o.case, o.api, o.route))
         lines = [
@@ -96,7 +103,9 @@ def read(path: Path) -> Evidence:
         outcomes = tuple(Outcome(**row) for row in whole.pop("cases"))
         return Evidence(outcomes=outcomes, **whole)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise PluginError(f"Expected evidence as `interlingua api verify` writes it. Received {path.name!r}: {error}.") from error
+        raise PluginError(
+            f"Expected evidence as `interlingua api verify` writes it. Received {path.name!r}: {error}."
+        ) from error
 
 
 def folder(framework: str) -> Path | None:
@@ -116,7 +125,9 @@ def load(framework: str) -> tuple[Evidence, ...]:
     names = {runtime.name for runtime in plugin.framework(framework).runtimes}
     for path in sorted(where.glob("*.json")) if where else ():
         found = read(path)
-        if found.runtime in names and _order(found.version) >= _order(newest[found.runtime].version if found.runtime in newest else ""):
+        if found.runtime in names and _order(found.version) >= _order(
+            newest[found.runtime].version if found.runtime in newest else ""
+        ):
             newest[found.runtime] = found
     return tuple(newest[name] for name in sorted(newest))
 
@@ -159,7 +170,7 @@ class Proof:
 
 
 def proof(card: Card, rank: int) -> Proof:
-    """What the evidence proves of a card: nothing where any of its cases failed, or where the card says it otherwise now."""
+    """What the evidence proves of a card: nothing where a case of it failed, or where it says things otherwise now."""
     versions: list[str] = []
     proved: list[Outcome] = []
     signature: list[list[str | None]] = []
@@ -168,7 +179,9 @@ def proof(card: Card, rank: int) -> Proof:
         if not holds(card, evidence.version):
             continue
         signature = signature or evidence.signatures.get(api) or []
-        rows = [row for row in _by_api(card.framework).get((evidence.runtime, card.record, api), ()) if _of_card(card, row)]
+        rows = [
+            row for row in _by_api(card.framework).get((evidence.runtime, card.record, api), ()) if _of_card(card, row)
+        ]
         good = [row for row in rows if row.result == PROVED and row.said.keys() <= _arguments(card)]
         if good and not any(row.result == "failed" for row in rows):
             versions.append(f"{evidence.engine} {evidence.version}")
@@ -193,4 +206,6 @@ def _arguments(card: Card) -> set[str]:
 
 def _of_card(card: Card, row: Outcome) -> bool:
     """Whether the outcome is of this card and not of another of the same API."""
-    return all(row.said.get(name, fixed.default) == fixed.value for name, fixed in card.fixed.items() if name in row.said)
+    return all(
+        row.said.get(name, fixed.default) == fixed.value for name, fixed in card.fixed.items() if name in row.said
+    )

@@ -55,7 +55,9 @@ def written(made: Call, framework: Framework, *, runtime: str = "", native: str 
         else:
             arguments = {"path": str(folder), "format": "python", "outputs": outputs}
         inputs = dict(zip((port.identifier for port in package.inputs), fed(made).values(), strict=True))
-        results = execute.run(runtime or framework.backend.runtime, inputs, arguments, phase=f"run the case {made.case.name!r}")
+        results = execute.run(
+            runtime or framework.backend.runtime, inputs, arguments, phase=f"run the case {made.case.name!r}"
+        )
         return Ran(results[0], tuple(mapped.api for mapped in package.mapped))
 
 
@@ -154,7 +156,12 @@ def probed(card: Card, probe: Probe, runtime: str) -> np.ndarray[Any, Any]:
     Raises:
         WorkerFailed: the framework could not.
     """
-    arguments: Mapping[str, Any] = {"api": probe.api, "args": probe.args, "kwargs": probe.kwargs, "weights": probe.weights}
+    arguments: Mapping[str, Any] = {
+        "api": probe.api,
+        "args": probe.args,
+        "kwargs": probe.kwargs,
+        "weights": probe.weights,
+    }
     reply = shared(runtime).call("probe", probe.arrays, phase=f"call {probe.api}", timeout=SECONDS, **arguments)
     return back(card, next(iter(reply.arrays.values())))
 
@@ -172,5 +179,3 @@ def back(card: Card, result: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if theirs == output.axes:
         return result
     return np.ascontiguousarray(result.transpose(permutation(theirs, output.axes, result.ndim - 2)))
-
-

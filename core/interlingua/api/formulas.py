@@ -27,6 +27,11 @@ def _formula(*names: str) -> Callable[[Formula], Formula]:
     return keep
 
 
+def _last(where: tuple[Any, ...]) -> Any:
+    """An index of the last axes."""
+    return (..., *where)
+
+
 def _elementwise(name: str, function: Callable[..., Array], *inputs: str) -> None:
     FORMULAS[name] = lambda given, said: np.asarray(function(*(given[i] for i in inputs)))
 
@@ -50,12 +55,12 @@ _elementwise("Dropout", lambda data: data, "data")
 
 @_formula("LeakyRelu")
 def _leaky(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
-    return np.where(given["X"] >= 0, given["X"], said["alpha"] * given["X"])
+    return np.asarray(np.where(given["X"] >= 0, given["X"], said["alpha"] * given["X"]))
 
 
 @_formula("Elu")
 def _elu(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
-    return np.where(given["X"] > 0, given["X"], said["alpha"] * np.expm1(given["X"]))
+    return np.asarray(np.where(given["X"] > 0, given["X"], said["alpha"] * np.expm1(given["X"])))
 
 
 def _softmax_of(x: Array, axis: int) -> Array:
@@ -72,7 +77,7 @@ def _softmax(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
 def _clip(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
     low = -math.inf if said["min"] is None else said["min"]
     high = math.inf if said["max"] is None else said["max"]
-    return np.minimum(np.maximum(given["input"], low), high)
+    return np.asarray(np.minimum(np.maximum(given["input"], low), high))
 
 
 @_formula("Conv")
@@ -91,7 +96,7 @@ def _convolution(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
             slice(t * d, t * d + (n - 1) * s + 1, s)
             for t, d, n, s in zip(tap, said["dilations"], sizes, said["strides"], strict=True)
         )
-        result += np.einsum("ngi...,goi->ngo...", grouped_x[(..., *where)], grouped_w[(..., *tap)])
+        result += np.einsum("ngi...,goi->ngo...", grouped_x[_last(where)], grouped_w[_last(tap)])
     return _with_bias(result.reshape(x.shape[0], w.shape[0], *sizes), given.get("B"))
 
 
@@ -105,7 +110,9 @@ def _transposed(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
     kernel, rank = w.shape[2:], w.ndim - 2
     whole = [
         (n - 1) * s + (k - 1) * d + 1 + p
-        for n, s, k, d, p in zip(x.shape[2:], said["strides"], kernel, said["dilations"], said["output_padding"], strict=True)
+        for n, s, k, d, p in zip(
+            x.shape[2:], said["strides"], kernel, said["dilations"], said["output_padding"], strict=True
+        )
     ]
     grouped_x = x.reshape(x.shape[0], group, x.shape[1] // group, *x.shape[2:])
     grouped_w = w.reshape(group, w.shape[0] // group, *w.shape[1:])
@@ -115,9 +122,9 @@ def _transposed(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
             slice(t * d, t * d + (n - 1) * s + 1, s)
             for t, d, n, s in zip(tap, said["dilations"], x.shape[2:], said["strides"], strict=True)
         )
-        result[(..., *where)] += np.einsum("ngi...,gio->ngo...", grouped_x, grouped_w[(..., *tap)])
+        result[_last(where)] += np.einsum("ngi...,gio->ngo...", grouped_x, grouped_w[_last(tap)])
     cut = tuple(slice(b, n - e) for b, e, n in zip(said["pads"][:rank], said["pads"][rank:], whole, strict=True))
-    return _with_bias(result.reshape(x.shape[0], group * w.shape[1], *whole)[(..., *cut)], given.get("B"))
+    return _with_bias(result.reshape(x.shape[0], group * w.shape[1], *whole)[_last(cut)], given.get("B"))
 
 
 def pooled_size(size: int, reach: int, stride: int, begin: int, end: int, ceil: bool) -> int:
@@ -134,17 +141,27 @@ def _windows(x: Array, said: Mapping[str, Any]) -> tuple[Array, Array, Array]:
     kernel, strides = said["kernel_shape"], said["strides"]
     dilations = said.get("dilations") or [1] * rank
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-    sizes = [pooled_size(*row, bool(said["ceil_mode"])) for row in zip(x.shape[2:], reach, strides, begin, end, strict=True)]
-    beyond = [max((n - 1) * s + r - (size + b + e), 0) for n, s, r, size, b, e in zip(sizes, strides, reach, x.shape[2:], begin, end, strict=True)]
+    sizes = [
+        pooled_size(*row, bool(said["ceil_mode"])) for row in zip(x.shape[2:], reach, strides, begin, end, strict=True)
+    ]
+    beyond = [
+        max((n - 1) * s + r - (size + b + e), 0)
+        for n, s, r, size, b, e in zip(sizes, strides, reach, x.shape[2:], begin, end, strict=True)
+    ]
     amounts = [(0, 0), (0, 0), *((b, e + more) for b, e, more in zip(begin, end, beyond, strict=True))]
     data = np.pad(np.ones_like(x), amounts)
-    inside = np.pad(np.pad(np.ones_like(x), [(0, 0), (0, 0), *zip(begin, end, strict=True)], constant_values=1), [(0, 0), (0, 0), *((0, m) for m in beyond)])
+    inside = np.pad(
+        np.pad(np.ones_like(x), [(0, 0), (0, 0), *zip(begin, end, strict=True)], constant_values=1),
+        [(0, 0), (0, 0), *((0, m) for m in beyond)],
+    )
     values = np.pad(x, amounts)
     taps = [
-        tuple(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip(tap, dilations, sizes, strides, strict=True))
+        tuple(
+            slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip(tap, dilations, sizes, strides, strict=True)
+        )
         for tap in itertools.product(*map(range, kernel))
     ]
-    values, data, inside = (np.stack([a[(..., *tap)] for tap in taps], -1) for a in (values, data, inside))
+    values, data, inside = (np.stack([a[_last(tap)] for tap in taps], -1) for a in (values, data, inside))
     return values, data, inside
 
 
@@ -181,7 +198,9 @@ def _batch_normalization(given: Mapping[str, Any], said: Mapping[str, Any]) -> A
     others = tuple(axis for axis in range(x.ndim) if axis != 1)
     mean = x.mean(others) if said["training_mode"] else given["input_mean"]
     variance = x.var(others) if said["training_mode"] else given["input_var"]
-    scale, shift, mean, variance = (v.reshape(-1, *[1] * (x.ndim - 2)) for v in (given["scale"], given["B"], mean, variance))
+    scale, shift, mean, variance = (
+        v.reshape(-1, *[1] * (x.ndim - 2)) for v in (given["scale"], given["B"], mean, variance)
+    )
     return np.asarray((x - mean) / np.sqrt(variance + said["epsilon"]) * scale + shift)
 
 
@@ -215,17 +234,17 @@ def _transpose(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
 
 @_formula("Concat")
 def _concat(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
-    return np.concatenate(given["inputs"], said["axis"])
+    return np.asarray(np.concatenate(given["inputs"], said["axis"]))
 
 
 @_formula("Squeeze")
 def _squeeze(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
-    return np.squeeze(given["data"], None if said["axes"] is None else tuple(said["axes"]))
+    return np.asarray(np.squeeze(given["data"], None if said["axes"] is None else tuple(said["axes"])))
 
 
 @_formula("Unsqueeze")
 def _unsqueeze(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
-    return np.expand_dims(given["data"], tuple(said["axes"]))
+    return np.asarray(np.expand_dims(given["data"], tuple(said["axes"])))
 
 
 @_formula("Pad")
@@ -255,7 +274,9 @@ def _cross_entropy(given: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
     logits, labels, axis = given["logits"], given["labels"], said["axis"]
     shares = np.log(_softmax_of(logits, axis))
     if said["soft_labels"]:
-        return _reduced(-(shares * labels).sum(axis), np.ones(labels.shape[:axis] + labels.shape[axis + 1 :]), said["reduction"])
+        return _reduced(
+            -(shares * labels).sum(axis), np.ones(labels.shape[:axis] + labels.shape[axis + 1 :]), said["reduction"]
+        )
     numbers = labels.astype(np.int64)
     counts = np.ones(numbers.shape) if said["ignore_index"] is None else (numbers != said["ignore_index"]).astype(float)
     picked = -np.take_along_axis(shares, np.expand_dims(np.where(counts > 0, numbers, 0), axis), axis).squeeze(axis)

@@ -64,7 +64,9 @@ def _ends_with(whole: list[str], end: tuple[str, ...]) -> bool:
     return bool(end) and tuple(whole[-len(end) :]) == end
 
 
-def _tier(query: str, framework: str, parts: tuple[str, ...], card: Card, spelled: str, described: Record) -> int | None:
+def _tier(
+    query: str, framework: str, parts: tuple[str, ...], card: Card, spelled: str, described: Record
+) -> int | None:
     """How well a spelling fits the query: 0 is best, None not at all."""
     whole = _parts(spelled)
     fits = framework in ("", card.framework)

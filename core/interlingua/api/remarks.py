@@ -30,7 +30,12 @@ def _remarks(path: Path) -> dict[str, str]:
             continue
         text = first_sentence(ast.get_docstring(node) or "")
         for decorator in node.decorator_list:
-            if text and isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "lowers":
+            if (
+                text
+                and isinstance(decorator, ast.Call)
+                and isinstance(decorator.func, ast.Name)
+                and decorator.func.id == "lowers"
+            ):
                 found |= {str(a.value): text for a in decorator.args if isinstance(a, ast.Constant)}
     return found
 
@@ -38,5 +43,8 @@ def _remarks(path: Path) -> dict[str, str]:
 def first_sentence(docstring: str) -> str:
     """The first sentence, on one line."""
     words = " ".join(docstring.partition("\n\n")[0].split())
-    end = next((i for i, c in enumerate(words) if c == "." and words[i + 1 : i + 2] in ("", " ") and words[i - 1] != "."), len(words))
+    end = next(
+        (i for i, c in enumerate(words) if c == "." and words[i + 1 : i + 2] in ("", " ") and words[i - 1] != "."),
+        len(words),
+    )
     return words[: end + 1]

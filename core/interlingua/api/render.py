@@ -65,18 +65,17 @@ def _whole(table: Difference) -> list[Block]:
     words = _list([category.value for category in table.categories])
     if table.target is None:
         title = Title(f"{table.source.api} → {table.to}", f"{table.record}: {table.summary}")
-        shown = [("difference", words), (table.source.framework, table.source.signature)]
-        return [title, Lines(tuple(shown)), *_foot(table)]
+        call = Lines((("difference", words), (table.source.framework, table.source.signature)))
+        return [title, call, *_foot(table)]
     title = Title(f"{table.source.api} → {table.target.api}", f"{table.record}: {table.summary}")
     sides = (table.source, table.target)
     said = [(side.framework + (f" {side.versions}" if side.versions else ""), side.signature) for side in sides]
     calls = Lines((("difference", words), *said))
     headings = ("", table.source.framework, table.target.framework, "difference")
-    rank = table.rank
     shown = [_shown(row) for row in table.rows if not _says_nothing(row)]
-    axes = [(f"axes of {row.canonical}", _axes(row.source, rank, row.what), _axes(row.target, rank, row.what), *_word(row)) for row in table.axes]
+    axes = [(f"axes of {row.canonical}", *_both_axes(row, table.rank), *_word(row)) for row in table.axes]
     traits = [(row.canonical, _text(row.source), _text(row.target), *_word(row)) for row in table.traits]
-    return [title, calls, Table(headings, tuple([*shown, *axes, *traits])), *_foot(table)]
+    return [title, calls, Table(headings, (*shown, *axes, *traits)), *_foot(table)]
 
 
 def _says_nothing(row: Row) -> bool:
@@ -93,7 +92,7 @@ def _forms_differ(row: Row) -> bool:
     return Category.PARAMETERS.value in row.differs or Category.DEFAULT.value in row.differs
 
 
-def _word(row: Row) -> tuple[str]:
+def _word(row: Row) -> tuple[str, ...]:
     return (_list(row.differs),)
 
 
@@ -112,7 +111,14 @@ def _axes(cell: Cell | None, rank: int, what: str) -> str:
     if cell is None:
         return NONE
     prefix = "k" if what == "weight" else ""
-    return " ".join(" ".join(prefix + axis for axis in _SPATIAL.get(rank, ())) if axis == "*" else axis for axis in cell.name.split()).replace("  ", " ")
+    return " ".join(
+        " ".join(prefix + axis for axis in _SPATIAL.get(rank, ())) if axis == "*" else axis
+        for axis in cell.name.split()
+    ).replace("  ", " ")
+
+
+def _both_axes(row: Row, rank: int) -> tuple[str, str]:
+    return _axes(row.source, rank, row.what), _axes(row.target, rank, row.what)
 
 
 def _foot(table: Difference) -> list[Block]:
@@ -146,11 +152,7 @@ def _details(table: Difference) -> list[tuple[str, str]]:
     if table.target is None:
         return []
     changed = [f"{_text(row.source)} → {_cell(row.target, _forms_differ(row))}" for row in table.rows if row.differs]
-    moved = [
-        f"axes of {row.canonical}: {_axes(row.source, table.rank, row.what)} → {_axes(row.target, table.rank, row.what)}"
-        for row in table.axes
-        if row.differs
-    ]
+    moved = [f"axes of {row.canonical}: {' → '.join(_both_axes(row, table.rank))}" for row in table.axes if row.differs]
     behaves = [f"{row.canonical}: {_text(row.source)} → {_text(row.target)}" for row in table.traits if row.differs]
     limits = [f"cannot say: {limit}" for limit in table.target.limits]
     text = "; ".join([*changed, *moved, *behaves, *limits])
@@ -183,7 +185,9 @@ def _plain_table(block: Table, width: int) -> str:
     columns = len(block.headings)
     whole = [block.headings, *block.rows]
     widths = [min(max(len(row[i]) for row in whole), _WIDEST_CELL) for i in range(columns)]
-    words = [min(max(len(word) for row in whole for word in (row[i].split() or [""])), _WIDEST_CELL) for i in range(columns)]
+    words = [
+        min(max(len(word) for row in whole for word in (row[i].split() or [""])), _WIDEST_CELL) for i in range(columns)
+    ]
     while sum(widths) + 2 * (columns - 1) > width:
         widest = max(range(columns), key=lambda i: widths[i] - words[i])
         if widths[widest] <= words[widest]:
@@ -191,7 +195,9 @@ def _plain_table(block: Table, width: int) -> str:
         widths[widest] -= 1
     lines: list[str] = []
     for number, row in enumerate(whole):
-        cells = [textwrap.wrap(cell, size, break_long_words=False) or [""] for cell, size in zip(row, widths, strict=True)]
+        cells = [
+            textwrap.wrap(cell, size, break_long_words=False) or [""] for cell, size in zip(row, widths, strict=True)
+        ]
         for i in range(max(len(cell) for cell in cells)):
             line = [f"{cell[i] if i < len(cell) else '':<{size}}" for cell, size in zip(cells, widths, strict=True)]
             lines.append("  ".join(line).rstrip())

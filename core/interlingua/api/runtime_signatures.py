@@ -1,4 +1,7 @@
-"""Measures the signatures of APIs, and what they declare, in a worker: loaded by file under any Python from 3.7 on, imports nothing of ours."""
+"""Measures, in a worker, the signatures of APIs and what they declare.
+
+It is loaded by file under any Python from 3.7 on and imports nothing of ours.
+"""
 
 import importlib
 import inspect
@@ -16,7 +19,7 @@ def versions(arrays):
 
 
 def signatures(arrays, apis):
-    """For each dotted name its parameters with their defaults as code (None where required); None where none is told."""
+    """For each dotted name its parameters and their defaults as code (None: required); None where none is told."""
     return {api: _signature(api) for api in apis}, {}
 
 
@@ -65,7 +68,7 @@ def _default(parameter):
         return None if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) else ""
     value = parameter.default
     plain = isinstance(value, PLAIN) or (isinstance(value, (tuple, list)) and all(isinstance(v, PLAIN) for v in value))
-    return repr(value) if plain else "<%s>" % getattr(value, "name", type(value).__name__)
+    return repr(value) if plain else "<{}>".format(getattr(value, "name", type(value).__name__))
 
 
 def _operator(api):
@@ -87,6 +90,6 @@ def _attribute(attribute):
 
     if attribute.default_value.type:
         value = onnx.helper.get_attribute_value(attribute.default_value)
-        value = float("%.7g" % value) if isinstance(value, float) else value
+        value = float(f"{value:.7g}") if isinstance(value, float) else value
         return repr(value.decode() if isinstance(value, bytes) else value)
     return None if attribute.required else "None"

@@ -24,12 +24,24 @@ _SAID = "to be said"
 TRAITS: Mapping[str, Trait] = {
     "0": Trait("what a 0 in a new shape stands for", ("the size of that axis before",), ("Reshape", "copied axes")),
     "activation": Trait("whether an activation may be part of the call", ("may be fused by name",)),
-    "all axes": Trait("what a reduction over all axes gives", ("the result has the shape [1]",), ("ReduceMean", "everything, to a number")),
+    "all axes": Trait(
+        "what a reduction over all axes gives",
+        ("the result has the shape [1]",),
+        ("ReduceMean", "everything, to a number"),
+    ),
     "alpha": Trait("how the factor of the sum is meant", ("divided by the window's size",), ("LRN", "default factors")),
     "an axis not of size 1": Trait("what happens to it when it is to be squeezed", ("stays",)),
-    "axes before": Trait("what happens to the axes before the flattened ones", ("stay as they are",), ("Flatten", "in the middle")),
-    "axis default": Trait("the axis where none is said", ("1", "the last", _SAID, "0 for one or three axes, else 1"), ("Softmax", "default axis")),
-    "axis −1": Trait("how operands are aligned", ("numpy's broadcasting; another axis says where y's first axis stands in x",)),
+    "axes before": Trait(
+        "what happens to the axes before the flattened ones", ("stay as they are",), ("Flatten", "in the middle")
+    ),
+    "axis default": Trait(
+        "the axis where none is said",
+        ("1", "the last", _SAID, "0 for one or three axes, else 1"),
+        ("Softmax", "default axis"),
+    ),
+    "axis −1": Trait(
+        "how operands are aligned", ("numpy's broadcasting; another axis says where y's first axis stands in x",)
+    ),
     "base −1": Trait("what a base of −1 stands for", ("e",)),
     "batch axis": Trait("whether a declared shape has the batch axis", ("left out",)),
     "bias": Trait("whether there is a bias", ("on by default", "off by default", "none"), ("Conv", "no bias")),
@@ -38,10 +50,13 @@ TRAITS: Mapping[str, Trait] = {
     "checked": Trait("whether what is fed is checked", ("what is fed must have this shape and type",)),
     "class axis": Trait("the axis of the classes", ("1", "the last"), ("softmax_cross_entropy", "mean")),
     "dropout_implementation": Trait(
-        "when the others are scaled", ("the default, downgrade_in_infer, scales by 1 − p at inference, not in training",)
+        "when the others are scaled",
+        ("the default, downgrade_in_infer, scales by 1 − p at inference, not in training",),
     ),
     "dtype": Trait("the element type", ("float32",)),
-    "gradient": Trait("where gradients go", ("stop_gradient=False lets it reach the input", "to logits and labels", "to logits only")),
+    "gradient": Trait(
+        "where gradients go", ("stop_gradient=False lets it reach the input", "to logits and labels", "to logits only")
+    ),
     "input": Trait(
         "what a dense layer does with more than two axes",
         ("flattened from axis on", "flattened from num_flatten_dims on", "of any rank, over its last axis"),
@@ -66,12 +81,15 @@ TRAITS: Mapping[str, Trait] = {
         ("weight of the old value", "weight of the new value", "none: the program keeps running statistics"),
     ),
     "output size": Trait("how the output's size is told", ("given in full",), ("ConvTranspose", "output padding")),
-    "pad": Trait(
-        "which padding can be said", ("symmetric", "each end by itself", "a word"), ("Conv", "four pads")
-    ),
+    "pad": Trait("which padding can be said", ("symmetric", "each end by itself", "a word"), ("Conv", "four pads")),
     "returns": Trait(
         "what is returned",
-        ("scalar mean", "one loss a sample", "one loss a sample, the class axis kept with size 1", "output, mean, variance"),
+        (
+            "scalar mean",
+            "one loss a sample",
+            "one loss a sample, the class axis kept with size 1",
+            "output, mean, variance",
+        ),
         ("softmax_cross_entropy", "default reduction"),
     ),
     "running variance": Trait("the estimate that the running variance collects", ("biased", "unbiased")),
@@ -79,7 +97,10 @@ TRAITS: Mapping[str, Trait] = {
     "sizes": Trait("how sizes are said", ("one field, or *_h and *_w",)),
     "slope": Trait(
         "how many slopes there are",
-        ("`mode` says how many: all, channel, element", "one for each element unless shared_axes says which axes share"),
+        (
+            "`mode` says how many: all, channel, element",
+            "one for each element unless shared_axes says which axes share",
+        ),
     ),
     "start default": Trait("the first axis that is joined", ("0: all axes are joined",), ("Flatten", "image")),
     "statistics": Trait("how statistics are stored", ("stored times blobs[2], their running weight",)),
@@ -114,4 +135,8 @@ TRAITS: Mapping[str, Trait] = {
 def problems(traits: Mapping[str, str]) -> list[str]:
     """What of a card's traits is not in the vocabulary."""
     found = [f"no trait is called {name!r}" for name in traits if name not in TRAITS]
-    return found + [f"{name} is never {value!r}" for name, value in traits.items() if name in TRAITS and value not in TRAITS[name].values]
+    return found + [
+        f"{name} is never {value!r}"
+        for name, value in traits.items()
+        if name in TRAITS and value not in TRAITS[name].values
+    ]

@@ -46,7 +46,10 @@ def verify(*, framework: str = "", record: str = "", say: Callable[[str], None] 
         if record:
             found = _kept(found, where, record)
         found.save(where)
-        counts = {word: sum(o.result == word for o in found.outcomes) for word in dict.fromkeys(o.result for o in found.outcomes)}
+        counts = {
+            word: sum(o.result == word for o in found.outcomes)
+            for word in dict.fromkeys(o.result for o in found.outcomes)
+        }
         say(f"{runtime.name} {found.version}: {', '.join(f'{n} {word}' for word, n in counts.items())}")
         for outcome in found.outcomes:
             if outcome.result == "failed" and outcome.record in (record or outcome.record):
@@ -65,7 +68,9 @@ def chosen(name: str) -> Iterator[tuple[Framework, Runtime]]:
         if name in ("", candidate, *plugin.framework(candidate).aliases, runtime.name)
     ]
     if not found:
-        raise UsageError(f"Expected a framework with cards ({', '.join(readable())}) or one of their runtimes. Received {name!r}.")
+        raise UsageError(
+            f"Expected a framework with cards ({', '.join(readable())}) or one of their runtimes. Received {name!r}."
+        )
     yield from found
 
 
@@ -92,7 +97,11 @@ def run(framework: Framework, runtime: Runtime, only: str = "") -> Evidence:
         for case in cases():
             if only in ("", case.record):
                 declares = case.record == "placeholder"
-                found = _declared(case, framework, version, measuring) if declares else _case(case, framework, runtime, version)
+                found = (
+                    _declared(case, framework, version, measuring)
+                    if declares
+                    else _case(case, framework, runtime, version)
+                )
                 outcomes.extend(found)
         measured = signatures(framework, version, measuring)
     return Evidence(runtime.name, framework.name, engine, version, versions, measured, tuple(outcomes))
@@ -106,7 +115,14 @@ def _engine(runtime: Runtime, versions: dict[str, str]) -> str:
 
 def signatures(framework: Framework, version: str, measuring: Worker) -> dict[str, list[list[str | None]] | None]:
     """The measured signature of every API of the framework's cards, None where Python tells none."""
-    apis = sorted({card.spelled(rank) for card in cards(framework.name) if _called_by_name(card, version) for rank in card.ranks or (0,)})
+    apis = sorted(
+        {
+            card.spelled(rank)
+            for card in cards(framework.name)
+            if _called_by_name(card, version)
+            for rank in card.ranks or (0,)
+        }
+    )
     return dict(measuring.call("signatures", phase="measure signatures", timeout=300.0, apis=apis).value)
 
 
@@ -122,7 +138,9 @@ def _declared(case: Case, framework: Framework, version: str, measuring: Worker)
         except Unsupported:
             continue
         try:
-            shape = measuring.call("declare", phase=f"call {card.api}", timeout=execute.SECONDS, api=card.api, arguments=said).value
+            shape = measuring.call(
+                "declare", phase=f"call {card.api}", timeout=execute.SECONDS, api=card.api, arguments=said
+            ).value
         except InterlinguaError as error:
             yield _failed(case, card.api, "card", error.message, stated)
             continue
@@ -139,7 +157,9 @@ def _called_by_name(card: Card, version: str) -> bool:
 def _case(case: Case, framework: Framework, runtime: Runtime, version: str) -> Iterator[Outcome]:
     """Every outcome of a case: as the backend writes it, and through each card that it does not write."""
     through: set[str] = set()
-    writes = framework.backend is not None and framework.backend.runtime == runtime.name and not record(case.record).concept
+    writes = (
+        framework.backend is not None and framework.backend.runtime == runtime.name and not record(case.record).concept
+    )
     if writes:
         for outcome in _written(case, framework):
             through.add(outcome.api)
@@ -150,7 +170,12 @@ def _case(case: Case, framework: Framework, runtime: Runtime, version: str) -> I
     seen = set()
     for card in by_record(framework.name).get(case.record, ()):
         key = (card.spelled(case.rank), tuple(sorted((n, repr(f.value)) for n, f in card.fixed.items())))
-        if card.kind is Kind.SERIAL or not evidence.holds(card, version) or card.spelled(case.rank) in through or key in seen:
+        if (
+            card.kind is Kind.SERIAL
+            or not evidence.holds(card, version)
+            or card.spelled(case.rank) in through
+            or key in seen
+        ):
             continue
         if writes and by_function and card.write:
             continue  # a function writes it, with more than one call of the API
@@ -189,12 +214,24 @@ def _run_written(case: Case, framework: Framework, made: Call, card: Card | None
     direct = card is not None and any(name.partition("(")[0] in (api, f"{framework.name}.{api}") for name in ran.apis)
     difference = compare("", made.expected, ran.result, TOLERANCE)
     if not difference.within:
-        return _failed(case, api, "written", difference.reason or f"relative difference {difference.relative:.2g}", stated)
+        return _failed(
+            case, api, "written", difference.reason or f"relative difference {difference.relative:.2g}", stated
+        )
     if stated:
-        return Outcome(case.record, case.name, "failed", api, "written", reason=f"it is proved, though the case states: {stated}")
+        return Outcome(
+            case.record, case.name, "failed", api, "written", reason=f"it is proved, though the case states: {stated}"
+        )
     said = card.lower(made.facts) if card is not None and direct else {}
     route = "written" if direct else "decomposed"
-    return Outcome(case.record, case.name, evidence.PROVED, api if direct else "+".join(dict.fromkeys(ran.apis)), route, said, _rounded(difference.relative))
+    return Outcome(
+        case.record,
+        case.name,
+        evidence.PROVED,
+        api if direct else "+".join(dict.fromkeys(ran.apis)),
+        route,
+        said,
+        _rounded(difference.relative),
+    )
 
 
 def _as_written(case: Case, framework: Framework) -> tuple[Call, Card | None]:
@@ -232,7 +269,14 @@ def _refused(case: Case, name: str, reason: str) -> Outcome:
     if name in case.unproved:
         return _failed(case, "", "written", reason, case.unproved[name])
     expected = name in case.cannot
-    return Outcome(case.record, case.name, "refused" if expected else "failed", "", "written", reason=" ".join(reason.split())[:200])
+    return Outcome(
+        case.record,
+        case.name,
+        "refused" if expected else "failed",
+        "",
+        "written",
+        reason=" ".join(reason.split())[:200],
+    )
 
 
 def _failed(case: Case, api: str, route: str, reason: str, stated: str) -> Outcome:
@@ -262,7 +306,12 @@ def _through(card: Card, case: Case, runtime: Runtime) -> Iterator[Outcome]:
     except InterlinguaError as error:
         yield _failed(case, api, "card", error.message, stated)
         return
-    difference = compare("", made.expected, result.reshape(made.expected.shape) if result.size == made.expected.size == 1 else result, TOLERANCE)
+    difference = compare(
+        "",
+        made.expected,
+        result.reshape(made.expected.shape) if result.size == made.expected.size == 1 else result,
+        TOLERANCE,
+    )
     if not difference.within:
         yield _failed(case, api, "card", difference.reason or f"relative difference {difference.relative:.2g}", stated)
         return

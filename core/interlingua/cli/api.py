@@ -18,7 +18,7 @@ def api(
     framework: Annotated[str, typer.Option("--framework", help="verify: only this framework or runtime.")] = "",
     record: Annotated[str, typer.Option("--record", help="verify: only this canonical op.")] = "",
 ) -> None:
-    """Show how an API differs from its counterparts in other frameworks; `verify` runs the cases and writes evidence."""
+    """Show how an API differs from its counterparts elsewhere; `verify` runs the cases and writes evidence."""
     from interlingua.errors import UsageError
 
     if name == _VERIFY:

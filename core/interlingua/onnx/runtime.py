@@ -121,7 +121,7 @@ def probe(arrays, *, api, args=(), kwargs=None, weights=None):
     Numbers under an input's name are a constant input; all others are attributes.
     """
     said = dict(kwargs or {})
-    values = {name: array for name, array in arrays.items()}
+    values = dict(arrays)
     order = [each.name for each in onnx.defs.get_schema(api, PINNED, "").inputs]
     names = [each[1:] if each else "" for each in args]
     for name in order[len(names) :]:

@@ -1,9 +1,10 @@
 """Cases: small seeded calls that say what each record computes, who cannot say it, and who agrees by default.
 
 A case holds inputs by shape and kind and the canonical parameters that are not at their default; the result is
-given by the record's numpy formula (`interlingua.api.formulas`). `CANNOT` beside the cases names the frameworks whose
-cards refuse one; that refusal is asserted like a result. `UNPROVED` says, by framework (as written by its
-backend) or by runtime ("fluid called": by a single call), why a cell that could run is not proved: "notimpl: …" (ours), "notyet: …" (upstream) or "never: …". A default call says only what must be said, so that each framework's own
+given by the record's numpy formula (`interlingua.api.formulas`). Beside the cases, `CANNOT` names the frameworks whose
+cards refuse one; that refusal is asserted like a result. `UNPROVED` says, by framework (as its backend writes it) or
+by runtime ("fluid called": by a single call), why a cell that could run is not proved: "notimpl: …" (ours),
+"notyet: …" (upstream) or "never: …". A default call says only what must be said, so that each framework's own
 defaults decide: `groups` are the frameworks that then agree, and members of different groups must differ.
 Nothing here imports numpy, the IR or a framework.
 """
@@ -31,8 +32,12 @@ Told = Mapping[str, Mapping[str, Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-    """A seeded array: "normal", "positive" (0.5 to 2), "wide" (five times as far), "tiny" (up to 0.001), "classes" (whole numbers below `below`), "shares" and "middle" (positive,
-    sum 1 along the last axis, or along axis 1) or "constant" (the number `below`). `constant` makes an input that the model itself holds."""
+    """A seeded array of a kind, and whether the model itself holds it (`constant`).
+
+    The kinds: "normal", "wide" (five times as far), "positive" (0.5 to 2), "tiny" (up to 0.001), "classes" (whole
+    numbers below `below`), "shares" and "middle" (positive, with the sum 1 along the last axis, or along axis 1),
+    and "constant" (the number `below`).
+    """
 
     shape: Shape
     kind: str = "normal"
@@ -94,7 +99,9 @@ def case(
     known = {i.name: i for i in row.inputs}
     wrong = said.keys() - known.keys() - row.parameters.keys()
     if wrong:
-        raise UsageError(f"Expected inputs or parameters of {described} in the case {name!r}. Received {', '.join(sorted(wrong))}.")
+        raise UsageError(
+            f"Expected inputs or parameters of {described} in the case {name!r}. Received {', '.join(sorted(wrong))}."
+        )
     inputs = {n: _arrays(said[n], i.learned and not computed) for n, i in known.items() if n in said}
     values = {n: v for n, v in said.items() if n not in known}
     return Case(described, name, inputs, values, frozenset(), tuple(tuple(g.split()) for g in groups), computed)

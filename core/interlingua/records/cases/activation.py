@@ -68,18 +68,10 @@ CANNOT = {
         ),
     },
     "PRelu": {
-        "caffe": (
-            "computed slope",
-        ),
-        "keras": (
-            "computed slope",
-        ),
-        "paddle": (
-            "computed slope",
-        ),
+        "caffe": ("computed slope",),
+        "keras": ("computed slope",),
+        "paddle": ("computed slope",),
         "tensorflow": (EVERY,),
-        "torch": (
-            "computed slope",
-        ),
+        "torch": ("computed slope",),
     },
 }

@@ -11,7 +11,14 @@ CASES = (
     case("softmax_cross_entropy", "mean", logits=_LOGITS, labels=_CLASSES),
     case("softmax_cross_entropy", "sum", logits=_LOGITS, labels=_CLASSES, reduction="sum"),
     case("softmax_cross_entropy", "one class does not count", logits=_LOGITS, labels=_CLASSES, ignore_index=1),
-    case("softmax_cross_entropy", "probabilities, each sample", logits=_LOGITS, labels=_SHARES, soft_labels=True, reduction="none"),
+    case(
+        "softmax_cross_entropy",
+        "probabilities, each sample",
+        logits=_LOGITS,
+        labels=_SHARES,
+        soft_labels=True,
+        reduction="none",
+    ),
     case("softmax_cross_entropy", "probabilities, mean", logits=_LOGITS, labels=_SHARES, soft_labels=True),
     case(
         "softmax_cross_entropy",
@@ -27,15 +34,37 @@ CASES = (
     case("placeholder", "unknown axis inside", shape=[2, None, 4], dtype="float32", name="inside"),
     case("placeholder", "numbers of classes", shape=[None, 1], dtype="int64", name="classes"),
     case(
-        "softmax_cross_entropy", "classes in the middle", logits=(2, 4, 3), labels=Array((2, 3), "classes", 4), axis=1, reduction="none"
+        "softmax_cross_entropy",
+        "classes in the middle",
+        logits=(2, 4, 3),
+        labels=Array((2, 3), "classes", 4),
+        axis=1,
+        reduction="none",
     ),
-    case("softmax_cross_entropy", "classes last", logits=(2, 3, 4), labels=Array((2, 3), "classes", 4), axis=-1, reduction="none"),
     case(
-        "softmax_cross_entropy", "probabilities in the middle", logits=(2, 4, 3), labels=Array((2, 4, 3), "middle"), axis=1,
-        soft_labels=True, reduction="none",
+        "softmax_cross_entropy",
+        "classes last",
+        logits=(2, 3, 4),
+        labels=Array((2, 3), "classes", 4),
+        axis=-1,
+        reduction="none",
     ),
     case(
-        "softmax_cross_entropy", "one class does not count, each sample", logits=_LOGITS, labels=_CLASSES, ignore_index=1, reduction="none"
+        "softmax_cross_entropy",
+        "probabilities in the middle",
+        logits=(2, 4, 3),
+        labels=Array((2, 4, 3), "middle"),
+        axis=1,
+        soft_labels=True,
+        reduction="none",
+    ),
+    case(
+        "softmax_cross_entropy",
+        "one class does not count, each sample",
+        logits=_LOGITS,
+        labels=_CLASSES,
+        ignore_index=1,
+        reduction="none",
     ),
 )
 
@@ -71,9 +100,7 @@ CANNOT = {
             "classes in the middle",
             "probabilities in the middle",
         ),
-        "keras": (
-            "classes in the middle",
-        ),
+        "keras": ("classes in the middle",),
         "onnx": (
             "probabilities, each sample",
             "probabilities, mean",
@@ -93,8 +120,6 @@ CANNOT = {
             "classes in the middle",
             "one class does not count, each sample",
         ),
-        "torch": (
-            "classes last",
-        ),
+        "torch": ("classes last",),
     },
 }

@@ -20,7 +20,15 @@ CASES = (
     case("Conv", "padded and strided", X=_IMAGE, W=(6, 4, 3, 3), B=(6,), pads=[1, 1, 1, 1], strides=[2, 2]),
     case("Conv", "uneven pads", X=_IMAGE, W=(6, 4, 3, 3), B=(6,), pads=[2, 1, 2, 1]),
     case("Conv", "more at the end", X=_IMAGE, W=(6, 4, 2, 2), B=(6,), pads=[0, 0, 1, 1]),
-    case("Conv", "same size rounded up, strided", X=(2, 4, 8, 8), W=(6, 4, 3, 3), B=(6,), pads=[0, 0, 1, 1], strides=[2, 2]),
+    case(
+        "Conv",
+        "same size rounded up, strided",
+        X=(2, 4, 8, 8),
+        W=(6, 4, 3, 3),
+        B=(6,),
+        pads=[0, 0, 1, 1],
+        strides=[2, 2],
+    ),
     case("Conv", "four pads", X=_IMAGE, W=(6, 4, 3, 3), B=(6,), pads=[1, 0, 2, 3]),
     case("Conv", "dilated", X=_IMAGE, W=(6, 4, 3, 3), B=(6,), dilations=[2, 2]),
     case("Conv", "uneven dilations", X=_IMAGE, W=(6, 4, 3, 3), B=(6,), dilations=[2, 1]),
@@ -47,7 +55,14 @@ CASES = (
     case("ConvTranspose", "uneven strides", X=_IMAGE, W=(4, 6, 3, 3), B=(6,), strides=[2, 3]),
     case("ConvTranspose", "padded", X=_IMAGE, W=(4, 6, 3, 3), B=(6,), pads=[1, 1, 1, 1]),
     case(
-        "ConvTranspose", "output padding", X=_IMAGE, W=(4, 6, 3, 3), B=(6,), strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1]
+        "ConvTranspose",
+        "output padding",
+        X=_IMAGE,
+        W=(4, 6, 3, 3),
+        B=(6,),
+        strides=[2, 2],
+        pads=[1, 1, 1, 1],
+        output_padding=[1, 1],
     ),
     case("ConvTranspose", "more at the end", X=_IMAGE, W=(4, 6, 3, 3), B=(6,), strides=[2, 2], pads=[0, 0, 1, 1]),
     case("ConvTranspose", "grouped", X=_IMAGE, W=(4, 3, 3, 3), B=(6,), group=2),
@@ -66,7 +81,13 @@ CASES = (
     case("ConvTranspose", "volume, dilated", X=_VOLUME, W=(4, 6, 2, 2, 2), B=(6,), dilations=[2, 1, 2]),
     case("ConvTranspose", "volume, grouped", X=_VOLUME, W=(4, 3, 2, 2, 2), B=(6,), group=2),
     case(
-        "ConvTranspose", "volume, output padding", X=_VOLUME, W=(4, 6, 3, 3, 3), B=(6,), strides=[2, 2, 2], output_padding=[1, 1, 1]
+        "ConvTranspose",
+        "volume, output padding",
+        X=_VOLUME,
+        W=(4, 6, 3, 3, 3),
+        B=(6,),
+        strides=[2, 2, 2],
+        output_padding=[1, 1, 1],
     ),
 )
 
@@ -169,8 +190,6 @@ CANNOT = {
             "volume, dilated",
             "volume, grouped",
         ),
-        "torch": (
-            "more at the end",
-        ),
+        "torch": ("more at the end",),
     },
 }

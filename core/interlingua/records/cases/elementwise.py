@@ -1,5 +1,7 @@
 """Arithmetic element by element."""
 
+from typing import Any
+
 from interlingua.records.cases import EVERY, Array, Case, case
 
 _IMAGE = (2, 3, 4, 5)
@@ -9,7 +11,7 @@ def _binary(op: str, left: str = "A", right: str = "B", kind: str = "normal", ex
     """Equal shapes, every way of broadcasting, and operands that the model holds."""
 
     def both(name: str, a: tuple[int, ...], b: tuple[int, ...], constant: bool = False) -> Case:
-        inputs = {left: Array(a, kind), right: Array(b, exponent or kind, constant=constant)}
+        inputs: dict[str, Any] = {left: Array(a, kind), right: Array(b, exponent or kind, constant=constant)}
         return case(op, name, **inputs)
 
     return [

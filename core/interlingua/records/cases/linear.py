@@ -67,8 +67,6 @@ CANNOT = {
     },
     "MatMul": {
         "caffe": (EVERY,),
-        "fluid": (
-            "batches broadcast",
-        ),
+        "fluid": ("batches broadcast",),
     },
 }

@@ -9,7 +9,12 @@ _IMAGE = (2, 3, 5, 4)
 
 def _batch(name: str, shape: tuple[int, ...], **more: Any) -> Case:
     channels = (shape[1],)
-    weights = {"scale": channels, "B": channels, "input_mean": channels, "input_var": Array(channels, "positive")}
+    weights: dict[str, Any] = {
+        "scale": channels,
+        "B": channels,
+        "input_mean": channels,
+        "input_var": Array(channels, "positive"),
+    }
     return case("BatchNormalization", name, X=shape, **weights, **more)
 
 
@@ -45,7 +50,13 @@ CASES = (
         input_var=Array((3,), "tiny"),
         groups=["torch paddle onnx fluid caffe", "keras"],
     ),
-    case("LRN", "default factors", X=Array((2, 8, 4, 3), "wide"), size=5, groups=["torch paddle onnx keras", "caffe", "fluid", "tensorflow"]),
+    case(
+        "LRN",
+        "default factors",
+        X=Array((2, 8, 4, 3), "wide"),
+        size=5,
+        groups=["torch paddle onnx keras", "caffe", "fluid", "tensorflow"],
+    ),
 )
 
 UNPROVED = {
@@ -67,29 +78,19 @@ UNPROVED = {
 
 CANNOT = {
     "BatchNormalization": {
-        "caffe": (
-            "computed statistics",
-        ),
+        "caffe": ("computed statistics",),
         "fluid": (
             "large epsilon",
             "rows, large epsilon",
             "line, large epsilon",
             "volume, large epsilon",
         ),
-        "keras": (
-            "computed statistics",
-        ),
+        "keras": ("computed statistics",),
     },
     "Dropout": {
-        "caffe": (
-            "seed",
-        ),
-        "paddle": (
-            "seed",
-        ),
-        "torch": (
-            "seed",
-        ),
+        "caffe": ("seed",),
+        "paddle": ("seed",),
+        "torch": ("seed",),
     },
     "LRN": {
         "caffe": (
@@ -100,15 +101,11 @@ CANNOT = {
             "even window",
             "line",
         ),
-        "paddle": (
-            "even window",
-        ),
+        "paddle": ("even window",),
         "tensorflow": (
             "even window",
             "line",
         ),
-        "torch": (
-            "even window",
-        ),
+        "torch": ("even window",),
     },
 }

@@ -4,6 +4,8 @@ from interlingua.records.cases import case
 
 _IMAGE = (2, 3, 4, 5)
 
+_NO_NUMBERS = "never: the framework has no tensors without axes; the mean of everything has the shape [1]"
+
 CASES = (
     case("ReduceMean", "channels", data=_IMAGE, axes=[1]),
     case("ReduceMean", "spatial axes", data=_IMAGE, axes=[2, 3]),
@@ -15,7 +17,9 @@ CASES = (
     case("ReduceMean", "everything", data=_IMAGE),
     case("ReduceMean", "everything, to a number", data=(3, 7), keepdims=0),
     case("ReduceMean", "no axes, nothing", data=(3, 7), noop_with_empty_axes=1),
-    case("ReduceMean", "default axes left out", data=(3, 7), groups=["onnx", "torch keras tensorflow paddle fluid caffe"]),
+    case(
+        "ReduceMean", "default axes left out", data=(3, 7), groups=["onnx", "torch keras tensorflow paddle fluid caffe"]
+    ),
 )
 
 UNPROVED = {
@@ -26,8 +30,8 @@ UNPROVED = {
             "default axes left out": "notyet: OpenCV has no layer Reduction",
         },
         "fluid": {
-            "everything, to a number": "never: the framework has no tensors without axes; the mean of everything has the shape [1]",
-            "default axes left out": "never: the framework has no tensors without axes; the mean of everything has the shape [1]",
+            "everything, to a number": _NO_NUMBERS,
+            "default axes left out": _NO_NUMBERS,
         },
     },
 }
@@ -43,20 +47,10 @@ CANNOT = {
             "everything",
             "no axes, nothing",
         ),
-        "fluid": (
-            "no axes, nothing",
-        ),
-        "keras": (
-            "no axes, nothing",
-        ),
-        "paddle": (
-            "no axes, nothing",
-        ),
-        "tensorflow": (
-            "no axes, nothing",
-        ),
-        "torch": (
-            "no axes, nothing",
-        ),
+        "fluid": ("no axes, nothing",),
+        "keras": ("no axes, nothing",),
+        "paddle": ("no axes, nothing",),
+        "tensorflow": ("no axes, nothing",),
+        "torch": ("no axes, nothing",),
     },
 }

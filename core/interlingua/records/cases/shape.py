@@ -95,36 +95,22 @@ CANNOT = {
         ),
     },
     "Reshape": {
-        "caffe": (
-            "zero is a size",
-        ),
-        "fluid": (
-            "zero is a size",
-        ),
+        "caffe": ("zero is a size",),
+        "fluid": ("zero is a size",),
         "keras": (
             "copied axes",
             "zero is a size",
         ),
-        "paddle": (
-            "zero is a size",
-        ),
-        "tensorflow": (
-            "copied axes",
-        ),
-        "torch": (
-            "copied axes",
-        ),
+        "paddle": ("zero is a size",),
+        "tensorflow": ("copied axes",),
+        "torch": ("copied axes",),
     },
     "Squeeze": {
         "caffe": (EVERY,),
     },
     "Unsqueeze": {
         "caffe": (EVERY,),
-        "tensorflow": (
-            "two axes",
-        ),
-        "torch": (
-            "two axes",
-        ),
+        "tensorflow": ("two axes",),
+        "torch": ("two axes",),
     },
 }
