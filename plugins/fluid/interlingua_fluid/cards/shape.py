@@ -115,6 +115,7 @@ CARDS = (
         card(
             "Pad",
             "paddle.fluid.layers.pad2d",
+            read=False,
             inputs={"data": "input"},
             pads=parameter("paddings", [0, 0, 0, 0], _image(first)),
             axes=_TOLD,
