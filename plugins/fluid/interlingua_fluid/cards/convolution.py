@@ -74,7 +74,7 @@ def _dygraph(api: str) -> Card:
         group=groups("groups"),
         has_bias=switch("bias_attr"),
         ignored=("param_attr", "use_cudnn", "act", "dtype"),
-        limits=("the same padding at both ends of an axis",),
+        limits=("padding that differs at the two ends of an axis",),
         traits={"bias": "on by default", "pad": "symmetric"},
     )
 

@@ -67,7 +67,7 @@ def _dygraph(record: str, kind: str, **more: Any) -> Card:
         fixed={"pool_type": Fixed(kind, "max"), "global_pooling": Fixed(False, False)},
         ignored=("use_cudnn", "exclusive") if kind == "max" else ("use_cudnn",),
         when=rounds_alike,
-        limits=("the same padding at both ends of an axis", *_LIMITS),
+        limits=("padding that differs at the two ends of an axis", *_LIMITS),
         traits={"stride default": "1", "pad": "symmetric"},
     )
 

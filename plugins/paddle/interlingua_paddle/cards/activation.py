@@ -49,7 +49,7 @@ CARDS = (
         lower_=_lower_prelu,
         fixed={"data_format": Fixed("NCHW", "NCHW")},
         ignored=("init", "weight_attr", "name", "num_parameters"),
-        limits=("one slope in all, or one a channel",),
+        limits=("other than one slope in all or one a channel",),
     ),
     card(
         "PRelu",

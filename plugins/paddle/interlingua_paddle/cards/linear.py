@@ -66,7 +66,7 @@ CARDS = (
         "paddle.bmm",
         write=False,
         when=_equal_batches,
-        limits=("three axes, batches of one size",),
+        limits=("other than three axes, or batches of different sizes",),
         aliases=("paddle.Tensor.bmm",),
         inputs={"A": "x", "B": "y"},
         ignored=("name", "out"),

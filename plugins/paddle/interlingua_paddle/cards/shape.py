@@ -21,7 +21,7 @@ CARDS = (
         when=_keeps_the_first,
         fixed={"stop_axis": Fixed(-1, -1)},
         ignored=_NAME,
-        limits=("the first axis alone stays",),
+        limits=("other axes than the first that stay",),
     ),
     card(
         "Flatten",
@@ -93,6 +93,6 @@ CARDS = (
         constant_value=same("value", 0.0),
         fixed={"pad_from_left_axis": Fixed(True, True)},
         ignored=("name", "data_format"),
-        limits=("the batch and channel axes only by a constant",),
+        limits=("the batch and channel axes by another mode than constant",),
     ),
 )

@@ -79,7 +79,7 @@ CARDS = (
         when=_has_both_bounds,
         min=same("x_min", positional=True),
         max=same("x_max", positional=True),
-        limits=("both bounds at once",),
+        limits=("one bound only",),
     ),
     card("Clip", "keras.ops.maximum", inputs={"input": "x1"}, read=False, min=same("x2", positional=True)),
     card("Clip", "keras.ops.minimum", inputs={"input": "x1"}, read=False, max=same("x2", positional=True)),

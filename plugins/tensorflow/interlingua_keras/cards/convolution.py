@@ -14,7 +14,7 @@ TRANSPOSE, RESHAPE = "keras.ops.transpose", "keras.ops.reshape"
 CROPPING = "keras.layers.Cropping{n}D"
 """Cuts off what a transposed convolution with pads of its own has too much."""
 
-_LIMITS = ("'valid' or 'same' padding only", "strides or dilations above 1, not both")
+_LIMITS = ("padding that is neither 'valid' nor 'same'", "strides and dilations above 1 together")
 _TRAITS = {"bias": "on by default", "pad": "a word", "activation": "may be fused by name"}
 
 

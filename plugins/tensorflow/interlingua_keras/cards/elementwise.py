@@ -27,7 +27,7 @@ def _binary(
         inputs={"A": "inputs", "B": "inputs"},
         ignored=PLAIN,
         remark="Called on a list of tensors of one rank.",
-        limits=("tensors of one number of axes, at least two",),
+        limits=("tensors of different numbers of axes, or of one axis",),
         traits={"call": "on a list"},
     )
     return plain, merging

@@ -9,7 +9,7 @@ _NAME = ("name",)
 CARDS = (
     card("Relu", "tf.nn.relu", inputs={"X": "features"}, ignored=_NAME),
     card("LeakyRelu", "tf.nn.leaky_relu", inputs={"X": "features"}, alpha=same("alpha", 0.2), ignored=_NAME),
-    card("Elu", "tf.nn.elu", inputs={"X": "features"}, limits=("alpha is 1",), ignored=_NAME),
+    card("Elu", "tf.nn.elu", inputs={"X": "features"}, limits=("an alpha other than 1",), ignored=_NAME),
     card("Sigmoid", "tf.sigmoid", inputs={"X": "x"}, aliases=("tf.nn.sigmoid", "tf.math.sigmoid"), ignored=_NAME),
     card("Tanh", "tf.tanh", inputs={"input": "x"}, aliases=("tf.nn.tanh", "tf.math.tanh"), ignored=_NAME),
     card(
@@ -39,9 +39,9 @@ CARDS = (
         inputs={"input": "t"},
         min=bound("clip_value_min"),
         max=bound("clip_value_max"),
-        limits=("both bounds",),
+        limits=("one bound only",),
         ignored=_NAME,
     ),
-    card("Clip", "tf.maximum", inputs={"input": "x"}, min=bound("y"), limits=("the lower bound only",), ignored=_NAME),
-    card("Clip", "tf.minimum", inputs={"input": "x"}, max=bound("y"), limits=("the upper bound only",), ignored=_NAME),
+    card("Clip", "tf.maximum", inputs={"input": "x"}, min=bound("y"), limits=("an upper bound",), ignored=_NAME),
+    card("Clip", "tf.minimum", inputs={"input": "x"}, max=bound("y"), limits=("a lower bound",), ignored=_NAME),
 )

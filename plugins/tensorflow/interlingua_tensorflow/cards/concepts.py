@@ -24,7 +24,7 @@ def _soft(api: str, versions: str, axis: Parameter, ignored: tuple[str, ...], **
         implied={"soft_labels": True, "reduction": "none"},
         versions=versions,
         ignored=ignored,
-        limits=("soft labels only",),
+        limits=("class numbers",),
         **more,
     )
 
@@ -79,7 +79,7 @@ CARDS = (
         inputs={"labels": "labels", "logits": "logits"},
         implied={"soft_labels": False, "reduction": "none", "axis": -1},
         ignored=("name", "_sentinel"),
-        limits=("class numbers only", "the classes stand last"),
+        limits=("probabilities as labels", "classes that do not stand last"),
         traits=_LOSS | {"labels": "class numbers"},
     ),
 )

@@ -8,7 +8,7 @@ from interlingua_tensorflow.adapters import full_shape, ones_unsaid, padding, to
 
 FORMATS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 _KERNEL = told_elsewhere("kernel_shape", "the shape of the kernel")
-_LIMITS = ("no bias: it is added behind",)
+_LIMITS = ("a bias, which is added behind",)
 _DEPTHWISE = {"W": Slot("filter", "* I M")}
 
 
@@ -35,7 +35,7 @@ def _plain(rank: int) -> Card:
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
         ignored=("name", "dilations") if rank == 3 else ("name",),
         versions=">=2",
-        limits=(*_LIMITS, "one group", "no dilation on a CPU") if rank == 3 else _LIMITS,
+        limits=(*_LIMITS, "several groups", "a dilation on a CPU") if rank == 3 else _LIMITS,
         traits={"bias": "none", "pad": "each end by itself" if rank == 2 else "a word"},
         **more,
     )
@@ -55,7 +55,7 @@ def _transposed(rank: int) -> Card:
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
         ignored=("name", "dilations"),
         versions=">=2",
-        limits=(*_LIMITS, "one group", "no dilation", "the output's shape must be given"),
+        limits=(*_LIMITS, "several groups", "a dilation", "an output shape that is not given"),
         traits={"bias": "none", "output size": "given in full"},
     )
 
@@ -76,7 +76,7 @@ CARDS = (
         fixed={"data_format": Fixed(None, None)},
         ignored=("name",),
         versions=">=2",
-        limits=(*_LIMITS, "the same stride on both axes"),
+        limits=(*_LIMITS, "strides that differ"),
         traits={"bias": "none", "pad": "each end by itself"},
     ),
     *(_plain(rank) for rank in FORMATS),
@@ -112,7 +112,7 @@ CARDS = (
         fixed={"data_format": Fixed("NHWC", "NHWC"), "use_cudnn_on_gpu": Fixed(True, True)},
         ignored=("name", "filters"),
         versions="<2",
-        limits=(*_LIMITS, "one group"),
+        limits=(*_LIMITS, "several groups"),
         traits={"bias": "none", "pad": "each end by itself"},
         aliases=("tf.compat.v1.nn.conv2d",),
     ),
@@ -132,7 +132,7 @@ CARDS = (
         fixed={"data_format": Fixed(None, None)},
         ignored=("name", "dilations"),
         versions="<2",
-        limits=(*_LIMITS, "the same stride on both axes"),
+        limits=(*_LIMITS, "strides that differ"),
         traits={"bias": "none", "pad": "a word"},
     ),
     *(_transposed(rank) for rank in FORMATS),
@@ -150,7 +150,7 @@ CARDS = (
         fixed={"data_format": Fixed("NHWC", "NHWC")},
         ignored=("name", "input", "filters", "dilations"),
         versions="<2",
-        limits=(*_LIMITS, "one group", "no dilation", "the output's shape must be given"),
+        limits=(*_LIMITS, "several groups", "a dilation", "an output shape that is not given"),
         traits={"bias": "none", "output size": "given in full"},
     ),
 )

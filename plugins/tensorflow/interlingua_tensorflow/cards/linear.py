@@ -28,7 +28,7 @@ CARDS = (
         fixed=_PLAIN | {"transpose_b": Fixed(False, False)},
         aliases=("tf.linalg.matmul",),
         ignored=("name", "output_type", "grad_a", "grad_b"),
-        limits=("no bias: it is added behind", "alpha and beta of 1"),
+        limits=("a bias, which is added behind", "an alpha or beta other than 1"),
         traits={"bias": "none"},
     ),
     card(
@@ -48,6 +48,6 @@ CARDS = (
         fixed={"transpose_a": Fixed(False, False), "transpose_b": Fixed(False, False), **_PLAIN},
         aliases=("tf.linalg.matmul",),
         ignored=("name", "output_type", "grad_a", "grad_b"),
-        limits=("at least two axes each",),
+        limits=("less than two axes each",),
     ),
 )

@@ -62,7 +62,7 @@ CARDS = (
         beta=same("beta", 0.5),
         aliases=("tf.nn.lrn",),
         ignored=("name",),
-        limits=("a window of odd size", "four axes"),
+        limits=("a window of even size", "other than four axes"),
     ),
     card(
         "Dropout",

@@ -23,7 +23,7 @@ def _max(rank: int) -> Card:
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
         ignored=("name",),
         versions=">=2" if rank == 2 else "",
-        limits=("no dilation", "the size is rounded down"),
+        limits=("a dilation", "a size that is rounded up"),
         traits=_TRAITS,
     )
 
@@ -40,7 +40,7 @@ def _average(rank: int) -> Card:
         fixed={"data_format": Fixed(FORMATS[rank], FORMATS[rank])},
         ignored=("name",),
         versions=">=2" if rank == 2 else "",
-        limits=("padding by a word", "no dilation", "the size is rounded down"),
+        limits=("padding by numbers", "a dilation", "a size that is rounded up"),
         traits=_TRAITS | _MEAN,
     )
 

@@ -53,7 +53,7 @@ CARDS = (
         weights={"slope": Slot("weight", "C")},
         slopes=same("num_parameters", 1, positional=True),
         ignored=("init", "device", "dtype"),
-        limits=("one slope in all, or one a channel",),
+        limits=("other than one slope in all or one a channel",),
     ),
     card("PRelu", "torch.nn.functional.prelu", write=False, inputs={"X": "input", "slope": Slot("weight", "C")}),
     *_both("Elu", "torch.nn.functional.elu", "torch.nn.ELU", alpha=same("alpha", 1.0)),

@@ -19,7 +19,7 @@ CARDS = (
         when=_keeps_the_first_axis,
         fixed={"end_dim": Fixed(-1, -1)},
         aliases=("torch.Tensor.flatten",),
-        limits=("the first axis alone stays",),
+        limits=("other axes than the first that stay",),
         traits={"start default": "0: all axes are joined"},
     ),
     card(
@@ -68,7 +68,7 @@ CARDS = (
         inputs={"data": "input"},
         axes=single("dim", positional=True),
         aliases=("torch.Tensor.unsqueeze",),
-        limits=("one axis a call",),
+        limits=("several axes in one call",),
     ),
     card(
         "Pad",
@@ -78,6 +78,6 @@ CARDS = (
         axes=told_otherwise("the length of the pads"),
         mode=choice("mode", "constant", constant="constant", reflect="reflect", edge="replicate", wrap="circular"),
         constant_value=parameter("value", None, NOTHING),
-        limits=("the modes other than constant pad the spatial axes alone",),
+        limits=("the batch and channel axes by another mode than constant",),
     ),
 )
