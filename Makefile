@@ -32,7 +32,7 @@ test: $(STAMP) $(LEGACY)
 	$(BIN)/python -m pytest
 
 quick: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow and not legacy" -x
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not legacy"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
