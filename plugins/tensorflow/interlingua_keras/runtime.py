@@ -1,5 +1,6 @@
 """Runs Keras on TensorFlow inside a worker: whole models, their layers, single calls. Imports nothing of ours."""
 
+import gc
 import importlib.util
 import json
 import os
@@ -9,6 +10,7 @@ import zipfile
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")  # oneDNN's own never gives memory back
 
 import keras
 import numpy as np
@@ -69,6 +71,7 @@ def _module(folder):
 
 
 def _load(path, format):
+    gc.collect()  # models hold cycles: the weights of the last one go before new ones come
     keras.utils.set_random_seed(0)
     if format == "python":
         return _module(path).load()
@@ -170,28 +173,26 @@ def trace(arrays, *, path, format, names=None):
     return list(found), found
 
 
-def _frozen(model):
-    """The inference graph with its variables as constants."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
+def _inference_graph(model):
+    """The inference graph; freezing it would take twelve times the weights in memory and show the same operators."""
     tensors = [tf.TensorSpec(tensor.shape, tensor.dtype, name=f"input_{i}") for i, tensor in enumerate(model.inputs)]
 
     @tf.function
     def infer(*values):
         return model(keras.tree.pack_sequence_as(_structs(model)[0], list(values)), training=False)
 
-    return convert_variables_to_constants_v2(infer.get_concrete_function(*tensors), lower_control_flow=False)
+    return infer.get_concrete_function(*tensors).graph.as_graph_def()
 
 
 def _transposes(model):
-    graph = _frozen(model).graph.as_graph_def()
+    graph = _inference_graph(model)
     nodes = [node.op for node in graph.node]
     nodes += [node.op for function in graph.library.function for node in function.node_def]
     return sum(op == "Transpose" for op in nodes)
 
 
 def materialise(arrays, *, folder, native, inputs, names=None):
-    """Writes the native artifact of the `model.py` in `folder`, and counts the transposes of its frozen graph.
+    """Writes the native artifact of the `model.py` in `folder`, and counts the transposes of its inference graph.
 
     `names`, what layers and weights are called in the source, goes into a `.keras` archive as a member of its own.
     """
