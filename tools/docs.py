@@ -20,8 +20,8 @@ import typer
 
 import interlingua
 from interlingua import errors, notes, plugin, verbs
-from interlingua.api import coverage
 from interlingua.cli import INTERRUPTED, app
+from interlingua.tables import coverage
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS = DOCS / "results"
@@ -191,9 +191,9 @@ def matrix() -> str:
         "# The matrix",
         "",
         f"LeNet-4 from every framework (rows) to every framework (columns): {proved} of {len(rows)} pairs proved by "
-        "the real runtimes of both ends (`make matrix`). A cell is the largest relative difference of any output of the "
-        "native artifact and of `model.py` from what the source's own framework computes. Self-pairs go through the IR "
-        "too.",
+        "the real runtimes of both ends (`make matrix`). A cell is the largest relative difference of any output of "
+        "the native artifact and of `model.py` from what the source's own framework computes. Self-pairs go "
+        "through the IR too.",
         "",
         "| | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),

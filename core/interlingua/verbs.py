@@ -8,7 +8,6 @@ from pathlib import Path
 import onnx_ir as ir
 
 from interlingua import output, pipeline, plugin
-from interlingua.api import Answer, query
 from interlingua.artifact import ReadOptions, Source, WriteOptions
 from interlingua.codegen.package import Package
 from interlingua.pipeline import ConvertOptions
@@ -18,6 +17,7 @@ from interlingua.proof.compare import DEFAULT_TOLERANCE, Array
 from interlingua.proof.inputs import BATCH, SEED
 from interlingua.proof.prove import VerifyOptions
 from interlingua.report import Proof, Report
+from interlingua.tables import Answer, query
 
 Shape = tuple[int | None, ...]
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interlingua.api.calls import Call, by_default, call
-from interlingua.api.difference import default_of
-from interlingua.api.formulas import FORMULAS
-from interlingua.api.sources import broken, readable
-from interlingua.api.traits import TRAITS, problems
-from interlingua.api.verify import first_card
 from interlingua.cards import REQUIRED, Card, Kind, cards, choose
 from interlingua.errors import Unsupported, UsageError
 from interlingua.records import record, records
 from interlingua.records.cases import BEYOND_INFERENCE, Case, case, cases
+from interlingua.tables.calls import Call, by_default, call
+from interlingua.tables.difference import default_of
+from interlingua.tables.formulas import FORMULAS
+from interlingua.tables.sources import broken, readable
+from interlingua.tables.traits import TRAITS, problems
+from interlingua.tables.verify import first_card
 
 FRAMEWORKS = ("caffe", "fluid", "keras", "onnx", "paddle", "tensorflow", "torch")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from card_changes import renamed
 
-from interlingua.api import coverage, evidence
-from interlingua.api.calls import by_default, call
-from interlingua.api.evidence import Evidence, Outcome
 from interlingua.cards import REQUIRED, Card, Kind, cards
 from interlingua.errors import PluginError
 from interlingua.records import record
 from interlingua.records.cases import cases
+from interlingua.tables import coverage, evidence
+from interlingua.tables.calls import by_default, call
+from interlingua.tables.evidence import Evidence, Outcome
 
 FRAMEWORKS = ("caffe", "fluid", "keras", "onnx", "paddle", "tensorflow", "torch")
 RUNTIMES = {"caffe", "fluid", "keras", "onnx", "paddle", "tensorflow", "tensorflow1", "torch"}

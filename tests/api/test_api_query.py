@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from interlingua.api import as_json, query, render
-from interlingua.api.difference import Category, Difference
-from interlingua.api.names import find, near_names
 from interlingua.errors import UsageError
+from interlingua.tables import as_json, query, render
+from interlingua.tables.difference import Category, Difference
+from interlingua.tables.names import find, near_names
 
 HEAVY = ("numpy", "onnx", "onnx_ir", "onnxruntime", "torch", "tensorflow", "keras", "paddle", "cv2", "black")
 

@@ -11,13 +11,13 @@ import pytest
 from card_changes import renamed
 
 from interlingua import plugin
-from interlingua.api import evidence, execute, verify
-from interlingua.api.calls import Call, call
 from interlingua.cards import Card, Slot, cards
 from interlingua.environments import interpreter_for
 from interlingua.errors import InterlinguaError, RuntimeMissing, Unsupported, UsageError
 from interlingua.proof.compare import compare
 from interlingua.records.cases import case, cases
+from interlingua.tables import evidence, execute, verify
+from interlingua.tables.calls import Call, call
 from interlingua.worker import Worker
 
 

@@ -368,13 +368,16 @@ def test_what_nobody_reads_is_an_opaque_node(nets: Any, kind: str, fields: str, 
 
 
 def test_what_follows_an_opaque_layer_is_read_where_its_shape_does_not_matter(nets: Any) -> None:
-    text = one("Mish") + """
+    text = (
+        one("Mish")
+        + """
     layer { name: "conv" type: "Convolution" bottom: "op" top: "conv"
       convolution_param { num_output: 2 kernel_size: 3 } }
     layer { name: "prelu" type: "PReLU" bottom: "conv" top: "conv" }
     layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { kernel_size: 2 stride: 2 } }
     layer { name: "ip" type: "InnerProduct" bottom: "pool" top: "ip" inner_product_param { num_output: 3 } }
     """
+    )
     blobs = {"conv": [nets.array(2, 4, 3, 3), nets.array(2)], "prelu": [nets.array(2)]}
     blobs["ip"] = [nets.array(3, 8), nets.array(3)]
     source = nets.read(nets.net(text, **blobs))

@@ -32,7 +32,7 @@ def change_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str,
         patched = tuple(new if row is old else row for row in rows)
         replaced = functools.cache(lambda name: patched if name == framework else original(name))
         monkeypatch.setattr(cards, "cards", replaced)
-        for module in ("interlingua.api.names", "interlingua.api.sources"):
+        for module in ("interlingua.tables.names", "interlingua.tables.sources"):
             monkeypatch.setattr(f"{module}.cards", replaced)
         for cached in (cards.by_record, cards.by_api):
             cached.cache_clear()

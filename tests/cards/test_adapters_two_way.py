@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from interlingua import adapters
 from interlingua.adapters import WORDS, same_pads
-from interlingua.api.calls import Call, call, filled
-from interlingua.api.sources import readable
 from interlingua.cards import REQUIRED, Card, Facts, Kind, Parameter, cards
 from interlingua.errors import Unsupported
 from interlingua.records.cases import cases
+from interlingua.tables.calls import Call, call, filled
+from interlingua.tables.sources import readable
 
 RANKS = st.integers(1, 3)
 NUMBERS = st.integers(0, 9)

@@ -12,14 +12,14 @@ import pytest
 from card_changes import forget_cards, renamed
 
 from interlingua import cards, passes, pipeline, plugin
-from interlingua.api import query
-from interlingua.api.calls import call, model
 from interlingua.artifact import ReadOptions, recognise
 from interlingua.cards import Card
 from interlingua.errors import PluginError
 from interlingua.ir.facts import facts_of
 from interlingua.notes import Notes
 from interlingua.records.cases import case
+from interlingua.tables import query
+from interlingua.tables.calls import call, model
 
 Change = Callable[..., Card]
 NET = """name: "net"

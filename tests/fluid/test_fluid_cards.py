@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-import interlingua.api
+import interlingua.tables
 from interlingua import cards
 from interlingua.cards import REQUIRED, Card, Kind
 from interlingua.worker import Worker
 
 pytestmark = pytest.mark.legacy
 
-SIGNATURES = Path(interlingua.api.__file__).with_name("runtime_signatures.py")
+SIGNATURES = Path(interlingua.tables.__file__).with_name("runtime_signatures.py")
 ROWS = [(card, name) for card in cards.cards("fluid") if card.kind is not Kind.SERIAL for name in card.names()]
 OPERATORS = [card for card in cards.cards("fluid") if card.kind is Kind.SERIAL]
 PROTOS = """

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import interlingua.api
+import interlingua.tables
 from interlingua import cards
 from interlingua.cards import REQUIRED, Card, Kind
 from interlingua.worker import Worker
 
-SIGNATURES = Path(interlingua.api.__file__).with_name("runtime_signatures.py")
+SIGNATURES = Path(interlingua.tables.__file__).with_name("runtime_signatures.py")
 Signature = dict[str, str | None]
 
 

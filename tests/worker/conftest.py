@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from interlingua import environments
 from interlingua.worker import Worker
 

@@ -8,6 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+
 from interlingua.errors import OutputError, UsageError
 from interlingua.worker import Worker, agent
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from interlingua.errors import RuntimeMissing, WorkerFailed
 from interlingua.worker import Worker, WorkerCrashed, WorkerHung, WorkerOutOfMemory, WorkerRaised, agent, process
 from interlingua.worker.interpreter import find_python

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from interlingua import environments, plugin, worker
 from interlingua.plugin import Runtime
 from interlingua.worker import scratch

@@ -26,8 +26,8 @@ def api(
         return
     if framework or record:
         raise UsageError("Expected --framework and --record with `interlingua api verify` alone.")
-    from interlingua.api.query import as_json as plain_data
-    from interlingua.api.query import query
+    from interlingua.tables.query import as_json as plain_data
+    from interlingua.tables.query import query
 
     answers = query(name, source=source, target=target)
     if as_json:
@@ -35,7 +35,7 @@ def api(
 
         typer.echo(json.dumps(plain_data(answers), indent=2, ensure_ascii=False))
         return
-    from interlingua.api import render
+    from interlingua.tables import render
 
     blocks = render.document(answers)
     if sys.stdout.isatty():
@@ -45,7 +45,7 @@ def api(
 
 
 def _verify(framework: str, record: str) -> None:
-    from interlingua.api.verify import verify
+    from interlingua.tables.verify import verify
 
     failed = verify(framework=framework, record=record, say=typer.echo)
     if failed:

@@ -1,9 +1,9 @@
 """Cases: small seeded calls that say what each record computes, who cannot say it, and who agrees by default.
 
 A case holds inputs by shape and kind and the canonical parameters that are not at their default; the result is
-given by the record's numpy formula (`interlingua.api.formulas`). Beside the cases, `CANNOT` names the frameworks whose
-cards refuse one; that refusal is asserted like a result. `UNPROVED` says, by framework (as its backend writes it) or
-by runtime ("fluid called": by a single call), why a cell that could run is not proved: "notimpl: …" (ours),
+given by the record's numpy formula (`interlingua.tables.formulas`). Beside the cases, `CANNOT` names the frameworks
+whose cards refuse one; that refusal is asserted like a result. `UNPROVED` says, by framework (as its backend writes
+it) or by runtime ("fluid called": by a single call), why a cell that could run is not proved: "notimpl: …" (ours),
 "notyet: …" (upstream) or "never: …". A default call says only what must be said, so that each framework's own
 defaults decide: `groups` are the frameworks that then agree, and members of different groups must differ.
 Nothing here imports numpy, the IR or a framework.

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlingua import plugin
-from interlingua.api.difference import Difference, compare, nothing
-from interlingua.api.names import Match, find, preferred_rank
-from interlingua.api.sources import readable
 from interlingua.cards import Card, Kind, by_record
+from interlingua.tables.difference import Difference, compare, nothing
+from interlingua.tables.names import Match, find, preferred_rank
+from interlingua.tables.sources import readable
 
 
 @dataclasses.dataclass(frozen=True)

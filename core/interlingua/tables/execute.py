@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from interlingua import passes, pipeline
-from interlingua.api.calls import Call, fed, model
 from interlingua.artifact import WriteOptions
 from interlingua.axes import permutation, rearrange
 from interlingua.cards import REQUIRED, Card, Kind, Slot
@@ -20,6 +19,7 @@ from interlingua.notes import Notes
 from interlingua.plugin import Framework
 from interlingua.proof import execute
 from interlingua.records import record
+from interlingua.tables.calls import Call, fed, model
 from interlingua.worker import shared
 
 SECONDS = 120.0

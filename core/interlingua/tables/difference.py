@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from interlingua.adapters import WORDS
-from interlingua.api import evidence, remarks
-from interlingua.api.names import Match
 from interlingua.cards import REQUIRED, Card, Facts, Fixed, Kind, Parameter, Slot
 from interlingua.errors import Unsupported
 from interlingua.records import Record, record
+from interlingua.tables import evidence, remarks
+from interlingua.tables.names import Match
 
 
 class Category(enum.Enum):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interlingua.api.formulas import compute
 from interlingua.cards import REQUIRED, Card, Facts
 from interlingua.errors import Unsupported
 from interlingua.records import record
 from interlingua.records.cases import Array, Case
+from interlingua.tables.formulas import compute
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -8,10 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from interlingua import plugin
-from interlingua.api import evidence, execute, remarks
-from interlingua.api.calls import Call, by_default, call
-from interlingua.api.evidence import Evidence, Outcome
-from interlingua.api.sources import readable
 from interlingua.cards import Card, Kind, by_record, cards, choose
 from interlingua.environments import interpreter_for, script_path
 from interlingua.errors import InterlinguaError, RuntimeMissing, Unsupported, UnsupportedModel, UsageError
@@ -19,6 +15,10 @@ from interlingua.plugin import Framework, Runtime
 from interlingua.proof.compare import compare
 from interlingua.records import record
 from interlingua.records.cases import Case, cases
+from interlingua.tables import evidence, execute, remarks
+from interlingua.tables.calls import Call, by_default, call
+from interlingua.tables.evidence import Evidence, Outcome
+from interlingua.tables.sources import readable
 from interlingua.worker import Worker, shared
 
 TOLERANCE = 1e-5

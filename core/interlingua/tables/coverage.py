@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from interlingua.api import evidence
-from interlingua.api.evidence import Evidence, Outcome
-from interlingua.api.sources import readable
 from interlingua.cards import Kind, by_record
 from interlingua.records import records
 from interlingua.records.cases import cases
+from interlingua.tables import evidence
+from interlingua.tables.evidence import Evidence, Outcome
+from interlingua.tables.sources import readable
 
 WORDS = ("notimpl", "notyet", "never")
 """Why a cell is not proved: ours to do, upstream's to do, or not to be done at all."""

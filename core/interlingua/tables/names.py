@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 
 from interlingua import plugin
-from interlingua.api.sources import readable
 from interlingua.cards import Card, Kind, cards
 from interlingua.errors import UsageError
 from interlingua.records import Record, records
+from interlingua.tables.sources import readable
 
 _PREFERRED_RANK = 2
 

@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
-from interlingua.api.difference import Category, Cell, Difference, Row
-from interlingua.api.query import Answer
-from interlingua.api.sources import broken
+from interlingua.tables.difference import Category, Cell, Difference, Row
+from interlingua.tables.query import Answer
+from interlingua.tables.sources import broken
 
 NONE = "—"
 _SPATIAL = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
