@@ -22,8 +22,7 @@ $(STAMP): constraints.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
 legacy: $(LEGACY)
 
 $(LEGACY): $(STAMP) tools/legacy.py
-	$(BIN)/python tools/legacy.py
-	mkdir -p .environments && touch $@
+	$(BIN)/python tools/legacy.py $@
 
 demo: $(STAMP) $(LEGACY)
 	$(BIN)/python examples/demo.py
