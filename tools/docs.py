@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import inspect
 import json
 import sys
@@ -182,6 +183,27 @@ def _unproved(cells: list[coverage.Cell]) -> list[str]:
     return rows or ["Nothing."]
 
 
+def benchmark_page() -> str:
+    """What `make bench` measured."""
+    sys.path.insert(0, str(DOCS.parent / "benchmarks"))
+    try:
+        results = importlib.import_module("results")
+    finally:
+        sys.path.pop(0)
+    parts = [
+        "# Benchmarks",
+        "",
+        f"{results.conditions()} `make bench` measures it anew. Ratios are of medians of interleaved turns in one "
+        "process, with the 95 % interval of the bootstrap; the twins are the hand-written models under "
+        "`benchmarks/twins`.",
+        "",
+    ]
+    for title, header, rows in results.tables():
+        parts += [f"## {title}", "", "| " + " | ".join(header) + " |", "|---|" + "---|" * (len(header) - 1)]
+        parts += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+    return "\n".join(parts)
+
+
 def matrix() -> str:
     """The 7 × 7 matrix of LeNet-4."""
     rows: dict[str, dict[str, Any]] = json.loads((RESULTS / "matrix.json").read_text())
@@ -221,6 +243,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "formats.md": formats,
     "matrix.md": matrix,
     "coverage.md": coverage_page,
+    "benchmarks.md": benchmark_page,
 }
 
 

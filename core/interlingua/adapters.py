@@ -283,9 +283,15 @@ def counted(name: str, default: Any = REQUIRED) -> Parameter:
     return parameter(name, default, Adapter("counted", lower, _SAME.read))
 
 
+def told_otherwise(reason: str) -> Parameter:
+    """A canonical parameter that another argument or the weight's own axis order tells."""
+    return parameter("", None, Adapter("told_otherwise", lambda value, facts: None, None, reason))
+
+
 WORDS: Mapping[str, str] = {
     "same": "as it is",
     "counted": "as it is",
+    "told_otherwise": "told by another argument",
     "flag": "True/False for 1/0",
     "flip": "opposite sense",
     "one_minus": "1 − value",

@@ -154,11 +154,6 @@ def bound(name: str, default: Any) -> Parameter:
     return parameter(name, default, Adapter("same", _number, _number))
 
 
-def told_otherwise(reason: str) -> Parameter:
-    """A canonical parameter that another argument or the weight's own axis order tells."""
-    return parameter("", None, Adapter("told_otherwise", lambda value, facts: None, None, reason))
-
-
 def _every_axis(value: Sequence[int], facts: Facts) -> tuple[list[int], list[int]]:
     """The pads before and after each axis of the input."""
     count = facts["input_rank"]

@@ -44,11 +44,6 @@ def odd(name: str) -> Parameter:
     return parameter(name, REQUIRED, Adapter("odd", _odd, _odd, "odd windows as in ONNX"), positional=True)
 
 
-def told_otherwise(reason: str) -> Parameter:
-    """A canonical parameter that another argument or the weight's own axis order tells."""
-    return parameter("", None, Adapter("told otherwise", lambda value, facts: None, None, reason))
-
-
 def each_pad(value: Sequence[int], facts: Facts) -> list[tuple[int, int]]:
     """The pads before and after each axis of the input.
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from interlingua.adapters import parameter, per_axis, same
+from interlingua.adapters import parameter, per_axis, same, told_otherwise
 from interlingua.cards import Adapter, Card, Facts, Fixed, Kind, Slot, card
-from interlingua_paddle.adapters import pairs, told_otherwise
+from interlingua_paddle.adapters import pairs
 
 FORMATS = {1: "NCL", 2: "NCHW", 3: "NCDHW"}
 _TRAITS = {"pad": "each end by itself"}

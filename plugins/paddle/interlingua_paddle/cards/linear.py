@@ -1,8 +1,7 @@
 """Dense layers and matrix products."""
 
-from interlingua.adapters import same
+from interlingua.adapters import same, told_otherwise
 from interlingua.cards import Facts, Fixed, Kind, Slot, card
-from interlingua_paddle.adapters import told_otherwise
 from interlingua_paddle.cards.convolution import BIAS
 
 _TURNED = told_otherwise("the weight is kept as in and out")

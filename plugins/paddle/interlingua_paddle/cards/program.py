@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from interlingua.adapters import choice, flag, parameter, per_axis, same
+from interlingua.adapters import choice, flag, parameter, per_axis, same, told_otherwise
 from interlingua.cards import REQUIRED, Adapter, Card, Facts, Fixed, Kind, Parameter, Slot, card
 from interlingua.errors import Unsupported
-from interlingua_paddle.adapters import NEW_AXES, ceil_mode, exclusive, pairs, told_otherwise
+from interlingua_paddle.adapters import NEW_AXES, ceil_mode, exclusive, pairs
 
 
 @dataclasses.dataclass(frozen=True)

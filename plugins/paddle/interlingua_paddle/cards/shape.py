@@ -1,8 +1,8 @@
 """Shapes: reshaping, moving and joining axes, padding."""
 
-from interlingua.adapters import axes, choice, parameter, same
+from interlingua.adapters import axes, choice, parameter, same, told_otherwise
 from interlingua.cards import REQUIRED, Facts, Fixed, Kind, card
-from interlingua_paddle.adapters import NEW_AXES, PADS, told_otherwise
+from interlingua_paddle.adapters import NEW_AXES, PADS
 
 _NAME = ("name",)
 

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from interlingua.adapters import choice, parameter
+from interlingua.adapters import choice, parameter, told_otherwise
 from interlingua.cards import Adapter, Card, Facts, Fixed, Kind, card
-from interlingua_torch.adapters import told_otherwise
 
 
 def _to_ignore(value: Any, facts: Facts) -> Any:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from interlingua.adapters import flag, halves, per_axis, same
+from interlingua.adapters import flag, halves, per_axis, same, told_otherwise
 from interlingua.cards import Card, Fixed, Kind, Slot, card
-from interlingua_torch.adapters import told_otherwise
 
 _LIMITS = ("padding that differs at the two ends of an axis",)
 

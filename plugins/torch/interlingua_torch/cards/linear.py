@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from interlingua.adapters import flag, same
+from interlingua.adapters import flag, same, told_otherwise
 from interlingua.cards import Facts, Kind, Slot, card
-from interlingua_torch.adapters import told_otherwise
 
 _TURNED = told_otherwise("the weight is kept as out and in")
 

@@ -1,8 +1,8 @@
 """Shapes: reshaping, moving and joining axes, padding."""
 
-from interlingua.adapters import axes, choice, parameter, same, single
+from interlingua.adapters import axes, choice, parameter, same, single, told_otherwise
 from interlingua.cards import REQUIRED, Facts, Fixed, Kind, card
-from interlingua_torch.adapters import NOTHING, ORDER, PADS, SHAPE, told_otherwise
+from interlingua_torch.adapters import NOTHING, ORDER, PADS, SHAPE
 
 
 def _keeps_the_first_axis(facts: Facts) -> bool:
