@@ -136,6 +136,11 @@ def test_windows_of_lrn(size: int, alpha: float) -> None:
         adapters.radius("x").adapter.lower(size + 1, NOTHING)
 
 
+def test_what_another_argument_tells_is_neither_said_nor_read() -> None:
+    told = adapters.told_otherwise("the weight's shape")
+    assert told.adapter.lower([3, 3], NOTHING) == told.default and told.adapter.read is None
+
+
 def test_every_adapter_of_core_is_under_test_here() -> None:
     tested = {
         "same",
@@ -150,7 +155,7 @@ def test_every_adapter_of_core_is_under_test_here() -> None:
         "policy",
         "choice",
     }
-    assert set(WORDS) == tested | {"only", "single", "axes", "by_size", "radius", "with_edges"}
+    assert set(WORDS) == tested | {"only", "single", "axes", "by_size", "radius", "with_edges", "told_otherwise"}
 
 
 @pytest.mark.parametrize("framework", ["caffe", "fluid", "keras", "onnx", "paddle", "tensorflow", "torch"])
