@@ -68,6 +68,19 @@ def test_every_console_command_runs_and_says_what_is_shown(tmp_path: Path) -> No
                 assert re.search(shape, done.stdout), f"{page.name}: {command} does not say {line!r}:\n{done.stdout}"
 
 
+def test_every_query_named_in_the_documents_is_answered(tmp_path: Path) -> None:
+    queries = {
+        found
+        for page in PAGES
+        for found in re.findall(r"`(interlingua api [^`]+)`", page.read_text(encoding="utf-8"))
+        if "verify" not in found and "NAME" not in found
+    }
+    assert len(queries) >= 3
+    for query in sorted(queries):
+        done = _run(query, tmp_path)
+        assert done.returncode == 0 and done.stdout, f"{query}: {done.stderr}"
+
+
 def test_make_targets_named_in_the_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
