@@ -22,6 +22,8 @@ from interlingua.plugin import Framework, Runtime
 from interlingua.worker import Worker, interpreter
 from interlingua.worker.probe import probe
 
+pytestmark = pytest.mark.slow
+
 FAULTS = Path(__file__).parent / "worker" / "runtimes" / "faults.py"
 HERE = Runtime("faulty", "Faults", "interlingua/worker/probe.py", ">=3.11", (), ("numpy",))
 OLD = dataclasses.replace(HERE, name="old-one", python="==3.7.*")

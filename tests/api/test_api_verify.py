@@ -20,6 +20,8 @@ from interlingua.tables import evidence, execute, verify
 from interlingua.tables.calls import Call, call
 from interlingua.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 
 def row(record: str, name: str) -> Call:
     return call(next(r for r in cases() if (r.record, r.name) == (record, name)))
