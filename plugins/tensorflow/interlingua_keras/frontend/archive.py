@@ -26,7 +26,6 @@ _BROKEN = (
     EOFError,
     OSError,
     struct.error,
-    NotImplementedError,
     RuntimeError,
     ValueError,
 )

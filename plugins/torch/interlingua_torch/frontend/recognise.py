@@ -30,7 +30,7 @@ def exported_program(path: Path) -> Artifact | None:
         with zipfile.ZipFile(path) as archive:
             members = [name.partition("/")[2] for name in archive.namelist()]
             damaged = archive.testzip() if path.stat().st_size < 1 << 26 else None
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:  # what zipfile raises on damage
+    except (zipfile.BadZipFile, OSError, RuntimeError) as error:  # what zipfile raises on damage
         if torch_suffix:
             raise InvalidSource(f"Expected a PyTorch archive. Received {path.name!r}, damaged: {error}.") from error
         return None
