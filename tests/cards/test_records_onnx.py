@@ -38,6 +38,8 @@ def test_defaults_are_the_schemas(row: Record) -> None:
         elif attribute.default_value.type:
             default = onnx.helper.get_attribute_value(attribute.default_value)
             default = default.decode() if isinstance(default, bytes) else default
+            if isinstance(default, list):
+                default = tuple(item.decode() if isinstance(item, bytes) else item for item in default)
             wrong += (
                 []
                 if stated == pytest.approx(default) or stated == default

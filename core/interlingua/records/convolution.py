@@ -1,4 +1,4 @@
-"""Convolutions of one to three spatial axes, plain, grouped, depthwise, dilated and transposed."""
+"""Convolutions of one to three spatial axes: plain, grouped, depthwise, dilated, transposed and deformable."""
 
 from interlingua.records import Input, attribute, derived, record_of
 
@@ -39,5 +39,26 @@ RECORDS = (
         ],
         outputs=[Input("Y", "N C *")],
         synonyms=["deconvolution", "conv_transpose", "transposed convolution"],
+    ),
+    record_of(
+        "DeformConv",
+        "convolution whose taps are moved by offsets that the model computes, and weighed by a mask",
+        [
+            Input("X", "N C *"),
+            Input("W", "O I *", learned=True),
+            Input("offset", "N C *"),
+            Input("B", "O", learned=True, optional=True),
+            Input("mask", "N C *", optional=True),
+        ],
+        [
+            attribute("kernel_shape", meaning="size of the kernel"),
+            attribute("strides", None, "step of the kernel", neutral=1),
+            attribute("pads", None, "zeros before and after each spatial axis", neutral=0),
+            attribute("dilations", None, "distance of the kernel's taps", neutral=1),
+            attribute("group", 1, "groups of channels"),
+            attribute("offset_group", 1, "groups of channels that share offsets"),
+        ],
+        outputs=[Input("Y", "N C *")],
+        synonyms=["deformable convolution", "deform_conv2d", "dcn"],
     ),
 )

@@ -25,4 +25,13 @@ RECORDS = (
         [Input("A"), Input("B")],
         synonyms=["matmul", "bmm", "dot", "mm"],
     ),
+    record_of(
+        "Einsum",
+        "sum of products of elements whose axes are named by letters",
+        [Input("Inputs", variadic=True)],
+        [attribute("equation", meaning="the axes of the inputs and of the output")],
+        outputs=[Input("Output")],
+        synonyms=["einstein summation", "contraction"],
+    ),
+    record_of("Det", "determinant of square matrices", [Input("X")], synonyms=["determinant"]),
 )
