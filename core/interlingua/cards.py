@@ -37,7 +37,7 @@ class Facts:
     `values` holds ONNX's attributes, constant inputs taken as parameters (`axes`, `shape`, `min`, …) and derived
     ones (`in_channels`, `has_bias`, …); a value nobody knows is absent. `rank` is the number of spatial axes,
     `shapes` are by ONNX input or output name, None where unknown, strings for named dimensions. `constants` are
-    the inputs that are weights.
+    the inputs that are weights, `computed` the parameters that the model works out while it runs.
     """
 
     record: str
@@ -45,8 +45,11 @@ class Facts:
     rank: int = 0
     shapes: Mapping[str, tuple[int | str | None, ...] | None] = dataclasses.field(default_factory=dict)
     constants: frozenset[str] = frozenset()
+    computed: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Any:
+        if name in self.computed:
+            raise Unsupported(f"{name} is computed by the model; only a constant can be said here")
         return self.values[name]
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -152,14 +155,18 @@ class Card:
         Raises:
             Unsupported: the API cannot say it; every parameter it has no argument for is named.
         """
+        if facts.computed:
+            raise Unsupported(
+                f"{self.api} is said with constants; the model computes {', '.join(sorted(facts.computed))}"
+            )
         if self.ranks and facts.rank not in self.ranks:
             raise Unsupported(f"{self.api} has no form for {facts.rank} spatial axes")
         if self.when is not None and not self.when(facts):
             limits = f" (its limits: {'; '.join(self.limits)})" if self.limits else ""
             raise Unsupported(f"{self.api} does not cover this case{limits}")
-        computed = [name for name in self.weights if name in facts.shapes and name not in facts.constants]
-        if self.kind is Kind.LAYER and computed:
-            raise Unsupported(f"{self.api} owns its weights; here the model computes {', '.join(computed)}")
+        running = [name for name in self.weights if name in facts.shapes and name not in facts.constants]
+        if self.kind is Kind.LAYER and running:
+            raise Unsupported(f"{self.api} owns its weights; here the model computes {', '.join(running)}")
         said = self._lower_parameters(facts) if self.lower_ is None else self.lower_(facts)
         said |= {name: fixed.value for name, fixed in self.fixed.items() if fixed.value != fixed.default}
         return said

@@ -79,5 +79,9 @@ class Identifiers:
         self.given[identifier] = name
         return identifier
 
+    def reserve(self, identifier: str) -> None:
+        """Keeps an identifier from being given."""
+        self._taken.add(identifier)
+
     def __contains__(self, identifier: str) -> bool:
         return identifier in self._taken

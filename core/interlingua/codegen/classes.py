@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from interlingua.codegen.expressions import assign, name
-from interlingua.codegen.program import Program
+from interlingua.codegen.program import Compound, Program, as_ast
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
 
 
@@ -17,7 +17,7 @@ def layers(program: Program) -> list[Item]:
 
 def statements(program: Program) -> list[Item]:
     """The forward computation and its return."""
-    body: list[Item] = [Line(assign(s.targets, s.value), s.comment) for s in program.statements]
+    body: list[Item] = [Line(as_ast(s), s.comment) for s in program.statements]
     returned = ", ".join(port.identifier for port in program.outputs)
     return _returned_directly(program, body) or [*body, *_return(returned)]
 
@@ -29,7 +29,12 @@ def _return(text: str) -> list[Item]:
 def _returned_directly(program: Program, body: Sequence[Item]) -> list[Item] | None:
     """`return f(x)` instead of `x = f(x); return x`, where the last statement is the only output."""
     last = program.statements[-1] if program.statements else None
-    if last is None or len(program.outputs) != 1 or last.targets != (program.outputs[0].identifier,):
+    if (
+        last is None
+        or isinstance(last, Compound)
+        or len(program.outputs) != 1
+        or last.targets != (program.outputs[0].identifier,)
+    ):
         return None
     return [*body[:-1], Line(ast.Return(last.value), last.comment)]
 

@@ -15,7 +15,7 @@ from interlingua.errors import PluginError
 if TYPE_CHECKING:
     from interlingua.codegen.lowering import Context
 
-Lowering = Callable[["Context", ir.Node, Facts], list[ast.expr] | ast.expr]
+Lowering = Callable[["Context", ir.Node, Facts], list[ast.expr] | ast.expr | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +32,13 @@ class Dialect:
     """A framework's way of writing.
 
     `abbreviations` are tried in order. `lowerings` are functions for ops that cards cannot say, tried before the
-    cards; each returns the expressions of the node's outputs and raises `Unsupported` before it changes anything.
+    cards; each returns the expressions of the node's outputs (None where it
+    added the statements itself) and raises `Unsupported` before it changes anything.
     `reserved` are identifiers the skeleton uses. `tensor` spells a tensor the model owns ("self.{name}");
     `fuses` are record families that a person nests; `reuses_inputs` lets `x = f(x)` overwrite an argument;
     `reuses_layers` calls one layer twice where the source does (a lowering must not change it after its first call).
+    `computes` tells that code may say parameters which the model computes, sizes as whole numbers and control flow;
+    then `tensor_of` is the API that makes a tensor of numbers, `helpers` the package whose functions are copied.
     """
 
     framework: str
@@ -47,6 +50,9 @@ class Dialect:
     reuses_inputs: bool = True
     reuses_layers: bool = False
     fuses: frozenset[str] = frozenset({"activation"})
+    computes: bool = False
+    tensor_of: str = ""
+    helpers: str = ""
 
     def spell(self, api: str) -> tuple[str, str]:
         """The code for a full API name, and the import it wants.

@@ -82,12 +82,13 @@ def operator(sign: str, left: ast.expr, right: ast.expr) -> ast.expr:
 
 def assign(targets: Sequence[str], value: ast.expr) -> ast.stmt:
     """`targets = value`; `self.x` is a target too."""
-    names = [_target(target) for target in targets]
-    target = names[0] if len(names) == 1 else ast.Tuple(names, ast.Store())
-    return ast.Assign([target], value, lineno=0)
+    names = [target(each) for each in targets]
+    whole = names[0] if len(names) == 1 else ast.Tuple(names, ast.Store())
+    return ast.Assign([whole], value, lineno=0)
 
 
-def _target(text: str) -> ast.expr:
+def target(text: str) -> ast.expr:
+    """What is assigned to: a name, `self.x`."""
     expression = parse(text)
     expression.ctx = ast.Store()  # type: ignore[attr-defined]
     return expression

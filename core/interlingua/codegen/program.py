@@ -7,6 +7,7 @@ import dataclasses
 
 import onnx_ir as ir
 
+from interlingua.codegen.expressions import assign, target
 from interlingua.codegen.weights import Weight
 from interlingua.ir.origin import Constant
 
@@ -40,6 +41,31 @@ class Statement:
     comment: str = ""
 
 
+@dataclasses.dataclass
+class Compound(Statement):
+    """An `if`, `while` or `for`: `value` is its test, or what a `for` goes through with `variable`.
+
+    `targets` are the variables that hold results afterwards; an `if` has two bodies, a loop has one.
+    """
+
+    kind: str = "if"
+    variable: str = ""
+    bodies: tuple[list[Statement], ...] = ()
+
+
+def as_ast(statement: Statement) -> ast.stmt:
+    """The statement as Python's own tree."""
+    if not isinstance(statement, Compound):
+        return assign(statement.targets, statement.value)
+    body, *rest = ([as_ast(each) for each in body] or [ast.Pass()] for body in statement.bodies)
+    if statement.kind == "if":
+        otherwise = rest[0] if rest and statement.bodies[1] else []
+        return ast.If(statement.value, body, otherwise)
+    if statement.kind == "while":
+        return ast.While(statement.value, body, [])
+    return ast.For(target(statement.variable), statement.value, body, [], lineno=0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Port:
     """An input or output of the program: its identifier there, its name in the source, shape and type."""
@@ -52,7 +78,8 @@ class Port:
 
 @dataclasses.dataclass
 class Program:
-    """A whole model in the target's terms. `names` maps identifiers to the source's names."""
+    """A whole model in the target's terms. `names` maps identifiers to the source's names; `helpers` are functions
+    that the file must hold."""
 
     name: str
     inputs: list[Port] = dataclasses.field(default_factory=list)
@@ -62,6 +89,7 @@ class Program:
     statements: list[Statement] = dataclasses.field(default_factory=list)
     imports: set[str] = dataclasses.field(default_factory=set)
     names: dict[str, str] = dataclasses.field(default_factory=dict)
+    helpers: set[str] = dataclasses.field(default_factory=set)
 
     def weights(self, separator: str = ".") -> dict[str, Weight]:
         """Every weight by the name the target's state gives it."""

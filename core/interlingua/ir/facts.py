@@ -96,10 +96,11 @@ def _canonical_shape(node: ir.Node, described: Record, name: str, shape: Shape |
     return (shape[0], shape[-1], *shape[1:-1])
 
 
-def facts_of(node: ir.Node) -> Facts:
+def facts_of(node: ir.Node, *, computed: bool = False) -> Facts:
     """The canonical facts of a node of the default domain or the channels-last dialect.
 
-    Shapes are given in ONNX's axis order for both.
+    Shapes are given in ONNX's axis order for both. With `computed`, parameters that the model computes are listed
+    in the facts instead of refused.
 
     Raises:
         Unsupported: there is no record for the op, an attribute is not in the record, or a parameter is computed.
@@ -123,8 +124,14 @@ def facts_of(node: ir.Node) -> Facts:
         if name not in described.parameters:
             raise Unsupported(f"{node.op_type} has an attribute without a record: {name}")
         values[name] = _attribute(attribute)
+    running: set[str] = set()
     for name, parameter in described.parameters.items():
-        if parameter.origin == "input" and name in given:
+        if parameter.origin != "input" or name not in given:
+            continue
+        if computed and given[name][0].const_value is None:
+            values.pop(name, None)
+            running.add(name)
+        else:
             values[name] = constant_value(given[name][0])
     rank = max(len(shapes[described.inputs[0].name] or ()) - 2, 0) if described.inputs else 0
     if described.inputs and described.inputs[0].axes == "N C *" and "W" in shapes and shapes["W"]:
@@ -136,7 +143,12 @@ def facts_of(node: ir.Node) -> Facts:
     derive = _DERIVED.get(node.op_type)
     if derive is not None:
         values |= derive(values, shapes, given)
-    return Facts(node.op_type, values, rank, shapes, constants)
+    return Facts(node.op_type, values, rank, shapes, constants, frozenset(running))
+
+
+def raw_facts(node: ir.Node) -> Facts:
+    """The attributes of a node that no record describes, as they stand."""
+    return Facts(node.op_type, {name: _attribute(attribute) for name, attribute in node.attributes.items()})
 
 
 def _required(default: Any) -> bool:

@@ -60,7 +60,7 @@ class ResolveShapes(Pass):
             if node.domain != "":
                 continue
             if node.op_type in ARITHMETIC:
-                found = _propagated(node, known)
+                found = propagated(node, known)
                 if found is not None:
                     known[node.outputs[0]] = found
                     changed = _state(node, found) or changed
@@ -87,7 +87,8 @@ def _numbers(value: ir.Value | None) -> list[int] | None:
     return None if array is None else [int(number) for number in array.reshape(-1)]
 
 
-def _propagated(node: ir.Node, known: dict[ir.Value, Known]) -> Known | None:
+def propagated(node: ir.Node, known: dict[ir.Value, Known]) -> Known | None:
+    """What the node's output holds, from what its inputs hold; None where that cannot be said."""
     source = node.inputs[0] if node.inputs else None
     if node.op_type == "Shape":
         return _shape(node, source)

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from interlingua.codegen.classes import layers, model_class
 from interlingua.codegen.dialect import Abbreviation, Dialect
 from interlingua.codegen.expressions import assign, call, parse
+from interlingua.codegen.helpers import copied
 from interlingua.codegen.lowering import lower
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Program
@@ -42,6 +43,9 @@ DIALECT = Dialect(
     lowerings=lowers,
     reserved=frozenset({"self", "load", "load_model", "Path", *_MODULE.split()}),
     reuses_layers=True,
+    computes=True,
+    tensor_of="torch.tensor",
+    helpers="interlingua_torch.helpers",
 )
 
 _LOAD = """
@@ -86,7 +90,10 @@ def source(program: Program, request: WriteRequest) -> str:
     tensors = _tensors(program, ties)
     if tensors:
         imports.add("import torch")
+    functions, needed = copied(DIALECT.helpers, program.helpers)
+    imports |= needed
     body: list[Item] = [
+        *(Line(function) for function in functions),
         model_class(program, "nn.Module", [*layers(program), *tensors, *_tied(ties)], "forward"),
         Suite(
             function_header("load", 'weights=Path(__file__).with_name("weights.safetensors")'),
