@@ -7,7 +7,7 @@ PLUGINS := torch tensorflow paddle fluid caffe
 STAMP := .venv/.ready
 LEGACY := .environments/.ready
 
-.PHONY: setup legacy demo test quick lint docs matrix bench vgg evidence clean
+.PHONY: setup legacy demo test quick lint docs matrix suite bench vgg evidence clean
 
 setup: $(STAMP)
 
@@ -44,6 +44,9 @@ docs: $(STAMP)
 
 matrix: $(STAMP) $(LEGACY)
 	$(BIN)/python tools/matrix.py
+
+suite: $(STAMP)
+	$(BIN)/python tools/suite.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py

@@ -1,0 +1,114 @@
+"""What the cases of the backend suite are converted to, and how the result is run: one row a target in `TARGETS`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from suite_cases import Case, Failed, decode, encode
+
+from interlingua import pipeline, plugin
+from interlingua.codegen.package import Package
+from interlingua.errors import UnsupportedModel
+
+ZYGOTE = Path(__file__).with_name("suite_zygote.py")
+START_SECONDS = 120.0
+WRITE_SECONDS = 60
+
+Runner = Callable[[Case, Path], list[list[Any]]]
+"""Converts a case in an empty folder and runs the result on its data sets: the outputs of each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A target: `start(scratch)` gives, as a context, what converts and runs one case in a process of its own.
+
+    The runner raises `Failed` with the stage (write, import or run) at which a case falls.
+    """
+
+    name: str
+    start: Callable[[Path], contextlib.AbstractContextManager[Runner]]
+
+
+def written(case: Case, folder: Path, framework: str) -> Package:
+    """Writes a case for the framework by the product's own route: read, canonical passes, backend; nothing more.
+
+    Raises:
+        Failed: at the stage "write", whatever was refused or broke.
+    """
+    source = folder / "source.onnx"
+    source.write_bytes(case.model)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(WRITE_SECONDS)
+    try:
+        model = pipeline.read(source).model
+        package, _ = pipeline.write(model, plugin.framework(framework), folder)
+    except UnsupportedModel as error:
+        raise Failed("write", _refused(error)) from error
+    except Exception as error:  # the suite takes down whatever stands in the way
+        name = "" if type(error).__module__ == "interlingua.errors" else f"{type(error).__name__}: "
+        raise Failed("write", f"{name}{error}") from error
+    finally:
+        signal.alarm(0)
+    return package
+
+
+def _refused(error: UnsupportedModel) -> str:
+    """What each operator was refused for, once."""
+    lines = [(line.partition(" ")[0], line.partition(": ")[2]) for line in error.refusals]
+    return "; ".join(dict.fromkeys(f"{operator}: {reason}" for operator, reason in lines)) or error.message
+
+
+def _too_long(*_: Any) -> None:
+    raise TimeoutError(f"more than {WRITE_SECONDS} s")
+
+
+@contextlib.contextmanager
+def torch(scratch: Path) -> Iterator[Runner]:
+    """PyTorch: model.py and weights.safetensors in a fresh process with torch and safetensors alone."""
+    address = scratch / "zygote"
+    address.unlink(missing_ok=True)
+    zygote = subprocess.Popen([sys.executable, str(ZYGOTE), str(address)], stdin=subprocess.PIPE)
+    end = time.monotonic() + START_SECONDS
+    while not address.exists():
+        if zygote.poll() is not None or time.monotonic() > end:
+            raise SystemExit("the process with torch did not start")
+        time.sleep(0.02)
+
+    def run(case: Case, folder: Path) -> list[list[Any]]:
+        package = written(case, folder, "torch")
+        names = case.inputs()
+        data = []
+        for given, _ in case.data:
+            by_name = dict(zip(names, given, strict=False))
+            data.append([encode(by_name.get(port.name)) for port in package.inputs])
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(address))
+            with connection.makefile("rwb") as stream:
+                pickle.dump((str(folder), data, len(package.outputs)), stream)
+                stream.flush()
+                try:
+                    stage, answer = pickle.load(stream)
+                except EOFError:
+                    raise Failed("run", "the process died or took longer than 60 s") from None
+        if stage != "ok":
+            raise Failed(stage, answer)
+        return [[decode(each) for each in outputs] for outputs in answer]
+
+    try:
+        yield run
+    finally:
+        zygote.kill()
+        zygote.wait()
+
+
+TARGETS: Mapping[str, Target] = {row.name: row for row in (Target("torch", torch),)}
