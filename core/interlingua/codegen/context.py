@@ -56,6 +56,7 @@ class Context:
         self._passed: set[str] = set()
         self._lasting: set[ir.Value] = set()
         self._sizes: list[Statement] = []
+        self._node: ir.Node | None = None
         layers = [metadata.place(n).layer for n in model.graph if metadata.place(n).layer]
         self._scope = common_scope(layers)
         self._endings = short_names(layers)
@@ -176,7 +177,7 @@ class Context:
     def statement(self, hint: str, value: ast.expr) -> ast.expr:
         """Adds a statement beside the one that the lowering returns; the new variable."""
         variable = self._variables.take(hint, hint)
-        self._body.append(Statement((variable,), value))
+        self._body.append(Statement((variable,), value, node=self._node))
         return expressions.name(variable)
 
     def fresh(self, hint: str) -> str:
@@ -189,17 +190,18 @@ class Context:
 
     def compound(self, statement: Compound) -> None:
         """Adds an `if`, `while` or `for`."""
+        statement.node = self._node
         self._body.append(statement)
 
     def suite(self, graph: ir.Graph | Sequence[ir.Node]) -> list[Statement]:
         """The statements of a subgraph; values from outside keep their variables."""
-        outer, lasting = self._body, self._lasting
+        outer, lasting, node = self._body, self._lasting, self._node
         self._body, self._lasting, self._inline = [], {*self._names}, None
         try:
             self.run(list(graph))
             return self._body
         finally:
-            self._body, self._lasting, self._inline = outer, lasting, None
+            self._body, self._lasting, self._inline, self._node = outer, lasting, None, node
 
     def helper(self, name: str) -> ast.expr:
         """A function of the dialect's helpers, which the file then holds."""
@@ -280,7 +282,7 @@ class Context:
         self._done.add(node)
         targets = tuple(self._target(node, output) for output in node.outputs[: len(values)])
         whole = values[0] if len(values) == 1 else ast.Tuple(list(values), ast.Load())
-        self._body.append(Statement(targets, whole))
+        self._body.append(Statement(targets, whole, node=node))
 
     def finished(self, node: ir.Node) -> None:
         """Takes down that the node is said, by no statement of its own."""
@@ -297,7 +299,8 @@ class Context:
 
     def _target(self, node: ir.Node, output: ir.Value) -> str:
         """A dying input's variable goes on; a new branch is named after its layer."""
-        heirs = [v for v in node.inputs if v is not None and v in self._names and not self._left(v) and self._mortal(v)]
+        inputs = self._inherited(node)
+        heirs = [v for v in inputs if v is not None and v in self._names and not self._left(v) and self._mortal(v)]
         if heirs:
             name = self._names[heirs[0]]
         elif "x" not in self._variables:
@@ -306,6 +309,10 @@ class Context:
             name = self._variables.take(output.name or "x", self._short(metadata.place(node).layer) or "x")
         self._names[output] = name
         return name
+
+    def _inherited(self, node: ir.Node) -> Sequence[ir.Value | None]:
+        """The values whose variables may go on: none where the structure gives the variables their names."""
+        return () if self.dialect.structured and self._body is self.program.statements else node.inputs
 
     def _mortal(self, value: ir.Value) -> bool:
         """Whether the value's variable may be given to another: an input's own name is kept, unless it is x."""
@@ -322,6 +329,8 @@ class Context:
         described = records().get(node.op_type)
         statement = self._body[-1] if self._body else None
         value = node.inputs[0] if node.inputs else None
+        if self.dialect.structured and self._body is self.program.statements:
+            return
         if statement is None or isinstance(statement, Compound) or value is None or len(node.inputs) > 1:
             return
         if described is None or described.family not in self.dialect.fuses or value.is_graph_output():
@@ -367,7 +376,7 @@ class Context:
     def run(self, nodes: list[ir.Node]) -> None:
         """Lowers nodes in their order; what cannot be said is kept in `refusals`."""
         while nodes:
-            node = nodes.pop(0)
+            node = self._node = nodes.pop(0)
             try:
                 self._lower_node(self, node)
             except Unsupported as refusal:

@@ -37,6 +37,7 @@ class Dialect:
     `reserved` are identifiers the skeleton uses. `tensor` spells a tensor the model owns ("self.{name}");
     `fuses` are record families that a person nests; `reuses_inputs` lets `x = f(x)` overwrite an argument;
     `reuses_layers` calls one layer twice where the source does (a lowering must not change it after its first call).
+    `structured` leaves variables single and nothing nested: `interlingua.codegen.structure` does both.
     `computes` tells that code may say parameters which the model computes, sizes as whole numbers and control flow;
     then `tensor_of` is the API that makes a tensor of numbers, `helpers` the package whose functions are copied.
     """
@@ -50,6 +51,7 @@ class Dialect:
     reuses_inputs: bool = True
     reuses_layers: bool = False
     fuses: frozenset[str] = frozenset({"activation"})
+    structured: bool = False
     computes: bool = False
     tensor_of: str = ""
     helpers: str = ""

@@ -34,11 +34,12 @@ class Tensor:
 
 @dataclasses.dataclass
 class Statement:
-    """`targets = value`, with a comment or none."""
+    """`targets = value`, with a comment or none, and the node that it says."""
 
     targets: tuple[str, ...]
     value: ast.expr
     comment: str = ""
+    node: ir.Node | None = None
 
 
 @dataclasses.dataclass

@@ -1,0 +1,166 @@
+"""A program's statements in single-assignment form: each result its own identifier, whatever variable it had."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import onnx_ir as ir
+
+from interlingua.codegen.program import Compound, Program, Statement, as_ast
+
+MARK = "\N{MIDDLE DOT}"
+"""Stands in the identifiers of values, so that none is a name of the code."""
+
+
+@dataclasses.dataclass
+class Step:
+    """Statements that stand together: what they read from before, what they give, and whence they come.
+
+    `scopes` are the paths of the modules around them, outermost first; None where nobody said.
+    """
+
+    tree: list[ast.stmt]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    scopes: tuple[str, ...] | None = None
+    node: ir.Node | None = None
+    comment: str = ""
+
+    def renamed(self, names: Mapping[str, str]) -> Step:
+        """A copy with other identifiers for values."""
+        tree = [rename(each, names) for each in self.tree]
+        reads, writes = (tuple(names.get(each, each) for each in group) for group in (self.reads, self.writes))
+        return dataclasses.replace(self, tree=tree, reads=tuple(dict.fromkeys(reads)), writes=writes)
+
+    def with_tree(self, tree: list[ast.stmt], known: Callable[[str], bool]) -> Step:
+        """A copy that says something else; what it reads is found anew among the values that are `known`."""
+        return dataclasses.replace(self, tree=tree, reads=values_read(tree, known))
+
+
+@dataclasses.dataclass
+class Flow:
+    """The steps of a program, its inputs and outputs as values, and the variable that each value had."""
+
+    steps: list[Step]
+    inputs: list[str]
+    outputs: list[str]
+    hints: dict[str, str]
+
+
+class _Renamer(ast.NodeTransformer):
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self._names.get(node.id, node.id), node.ctx)
+
+
+def rename[T: ast.AST](tree: T, names: Mapping[str, str]) -> T:
+    """A copy of the tree with other names."""
+    return _Renamer(names).visit(copy.deepcopy(tree))  # type: ignore[no-any-return]
+
+
+def is_value(identifier: str) -> bool:
+    """Whether the identifier is that of a value, no name of the code."""
+    return MARK in identifier
+
+
+def values_read(trees: Iterable[ast.AST], known: Callable[[str], bool] = is_value) -> tuple[str, ...]:
+    """The values that are read before they are given, in the order they stand."""
+    given: set[str] = set()
+    found: dict[str, None] = {}
+    for tree in trees:
+        read = [name for name in loaded(tree) if known(name) and name not in given]
+        found.update(dict.fromkeys(read))
+        given.update(stored(tree))
+    return tuple(found)
+
+
+def loaded(tree: ast.AST) -> Iterator[str]:
+    """The names that are read, in the order they stand."""
+    if isinstance(tree, ast.Assign):
+        yield from loaded(tree.value)
+        return
+    if isinstance(tree, ast.Name):
+        if isinstance(tree.ctx, ast.Load):
+            yield tree.id
+        return
+    for child in ast.iter_child_nodes(tree):
+        yield from loaded(child)
+
+
+def stored(tree: ast.AST) -> Iterator[str]:
+    """The names that a statement gives, not those of its comprehensions."""
+    if isinstance(tree, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp | ast.Lambda):
+        return
+    if isinstance(tree, ast.Name) and isinstance(tree.ctx, ast.Store):
+        yield tree.id
+    for child in ast.iter_child_nodes(tree):
+        yield from stored(child)
+
+
+class _Flow:
+    def __init__(self) -> None:
+        self.env: dict[str, str] = {}
+        self.hints: dict[str, str] = {}
+        self.steps: list[Step] = []
+        self.count = 0
+
+    def fresh(self, hint: str) -> str:
+        self.count += 1
+        identifier = f"{MARK}{self.count}"
+        self.hints[identifier] = hint
+        return identifier
+
+    def add(self, statement: Statement) -> None:
+        tree = as_ast(statement)
+        carried: list[str] = []
+        if isinstance(statement, Compound):
+            carried = [name for name in dict.fromkeys(stored(tree)) if name in self.env]
+            given = {name: self.env[name] for name in carried}
+        else:
+            given = {}
+        names = {name: self.env[name] for name in loaded(tree) if name in self.env}
+        for name in dict.fromkeys(stored(tree)):
+            if name not in given:
+                given[name] = self.fresh(name)
+        step = self._step(tree, statement, names, given)
+        self.env.update(given)
+        first = next((i for i, each in enumerate(self.steps) if {self.env[n] for n in carried} & {*each.writes}), None)
+        if carried and first is not None:
+            step = joined([*self.steps[first:], step])
+            del self.steps[first:]
+        self.steps.append(step)
+
+    def _step(
+        self, tree: ast.stmt, statement: Statement, names: Mapping[str, str], given: Mapping[str, str]
+    ) -> Step:
+        if isinstance(tree, ast.Assign):
+            targets = [rename(each, given) for each in tree.targets]
+            renamed: ast.stmt = ast.Assign(targets, rename(tree.value, names), lineno=0)
+        else:
+            renamed = rename(tree, {**names, **given})
+        writes = tuple(given.values())
+        return Step([renamed], values_read([renamed]), writes, node=statement.node, comment=statement.comment)
+
+
+def joined(steps: list[Step]) -> Step:
+    """Several steps as one, in their order."""
+    tree = [each for step in steps for each in step.tree]
+    writes = tuple(dict.fromkeys(each for step in steps for each in step.writes))
+    return dataclasses.replace(steps[-1], tree=tree, reads=values_read(tree), writes=writes)
+
+
+def flow_of(program: Program) -> Flow:
+    """The program's statements in single-assignment form."""
+    flow = _Flow()
+    inputs = []
+    for port in program.inputs:
+        flow.env[port.identifier] = flow.fresh(port.identifier)
+        inputs.append(flow.env[port.identifier])
+    for statement in program.statements:
+        flow.add(statement)
+    return Flow(flow.steps, inputs, [flow.env[port.identifier] for port in program.outputs], flow.hints)
