@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import onnx_ir as ir
@@ -188,20 +189,23 @@ class Context:
         """Gives a value a variable that a lowering made itself."""
         self._names[value] = variable
 
-    def compound(self, statement: Compound) -> None:
-        """Adds an `if`, `while` or `for`."""
+    def add(self, statement: Statement) -> None:
+        """Adds a statement; an `if`, `while` or `for` too."""
         statement.node = self._node
         self._body.append(statement)
 
-    def suite(self, graph: ir.Graph | Sequence[ir.Node]) -> list[Statement]:
-        """The statements of a subgraph; values from outside keep their variables."""
-        outer, lasting, node = self._body, self._lasting, self._node
+    @contextlib.contextmanager
+    def suite(self, graph: ir.Graph) -> Iterator[list[Statement]]:
+        """The statements of a subgraph, and of what is said inside; values from outside keep their variables."""
+        outer, lasting, node, nested = self._body, self._lasting, self._node, self.sizes.nested
+        self.sizes.nested = True
         self._body, self._lasting, self._inline = [], {*self._names}, None
         try:
             self.run(list(graph))
-            return self._body
+            yield self._body
         finally:
             self._body, self._lasting, self._inline, self._node = outer, lasting, None, node
+            self.sizes.nested = nested
 
     def helper(self, name: str) -> ast.expr:
         """A function of the dialect's helpers, which the file then holds."""
@@ -291,6 +295,9 @@ class Context:
     def pass_on(self, node: ir.Node) -> None:
         """Gives the node's output the variable of its input: an Identity between an input and an output."""
         source = node.inputs[0]
+        if source is not None and source not in self._names and self.dialect.computes:
+            self.emit(node, [self.as_tensor(source)])
+            return
         if source is None or source not in self._names:
             raise Unsupported("an output that is a constant")
         self._done.add(node)
@@ -369,9 +376,8 @@ class Context:
             self._names[value] = self._body[-1].targets[0]
         self.program.outputs.extend(self._port(value) for value in self.model.graph.outputs)
         read = {each.id for s in self.program.statements for each in ast.walk(as_ast(s)) if _is_read(each)}
-        for statement in (*self._sizes, *self._unsure):
-            if statement.targets[0] not in read and statement in self._body:
-                self._body.remove(statement)
+        unread = [each for each in (*self._sizes, *self._unsure) if each.targets[0] not in read]
+        _remove(self._body, unread)
 
     def run(self, nodes: list[ir.Node]) -> None:
         """Lowers nodes in their order; what cannot be said is kept in `refusals`."""
@@ -386,6 +392,13 @@ class Context:
                     continue
                 self.refusals.append(f"{node.op_type} {metadata.place(node)}: {refusal}")
                 self.refuse(node)
+
+
+def _remove(body: list[Statement], statements: Sequence[Statement]) -> None:
+    body[:] = [each for each in body if not any(each is other for other in statements)]
+    for each in body:
+        for inner in each.bodies if isinstance(each, Compound) else ():
+            _remove(inner, statements)
 
 
 def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:

@@ -90,5 +90,7 @@ def assign(targets: Sequence[str], value: ast.expr) -> ast.stmt:
 def target(text: str) -> ast.expr:
     """What is assigned to: a name, `self.x`."""
     expression = parse(text)
+    for part in expression.elts if isinstance(expression, ast.Tuple) else ():
+        part.ctx = ast.Store()  # type: ignore[attr-defined]
     expression.ctx = ast.Store()  # type: ignore[attr-defined]
     return expression

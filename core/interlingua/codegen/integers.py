@@ -21,14 +21,20 @@ Bind = Callable[[ir.Value, int, str], str]
 
 
 class Integers:
-    """What small vectors of integers hold, as dimension expressions over variables of the generated code."""
+    """What small vectors of integers hold, as dimension expressions over variables of the generated code.
+
+    In a `nested` graph sizes are read from the values themselves: its names of dimensions may be its own.
+    """
 
     def __init__(self, inputs: Sequence[ir.Value], bind: Bind) -> None:
         self._known: dict[ir.Value, Known] = {}
         self._symbols: dict[str, tuple[ir.Value, int]] = {}
         self._variables: dict[str, str] = {}
         self._bind = bind
+        self.nested = False
         for value in inputs:
+            if isinstance(value.type, ir.SequenceType | ir.OptionalType):
+                continue
             for axis, size in enumerate(value.shape or ()):
                 if not isinstance(size, int) and size.value is not None and re.fullmatch(r"[^\W\d]\w*", size.value):
                     self._symbols.setdefault(size.value, (value, axis))
@@ -74,7 +80,8 @@ class Integers:
     def _size(self, source: ir.Value, axis: int) -> Dimension:
         assert source.shape is not None
         size = of_shape(source.shape[axis])
-        if size is not None and all(name in self._symbols or name in self._variables for name in size.symbols):
+        named = () if size is None else size.symbols
+        if size is not None and not (named and self.nested) and all(name in self._symbols or name in self._variables for name in named):
             return size
         return self.variable(self._bind(source, axis, _hint(source, axis)))
 

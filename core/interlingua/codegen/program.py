@@ -56,6 +56,8 @@ class Compound(Statement):
 
 def as_ast(statement: Statement) -> ast.stmt:
     """The statement as Python's own tree."""
+    if not statement.targets and not isinstance(statement, Compound):
+        return ast.Expr(statement.value)
     if not isinstance(statement, Compound):
         return assign(statement.targets, statement.value)
     body, *rest = ([as_ast(each) for each in body] or [ast.Pass()] for body in statement.bodies)
