@@ -1,0 +1,74 @@
+"""Moves every parameter and buffer away from where its initialiser left it.
+
+Fresh models prove little: zeros, ones and equal tensors hide what a converter drops, swaps or merges, and layers whose
+scale begins at zero switch off the branch behind them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+_MILD = 0.1
+_CONSTANT_SPREAD = 1e-6
+
+
+def perturb(module: nn.Module, inputs: tuple[Any, ...], seed: int = 1) -> nn.Module:
+    """The module, perturbed in place: no parameter stays constant, statistics are those of used layers.
+
+    Running statistics are taken from a pass over `inputs` and moved; without them the signal dies or explodes in deep
+    networks, and a comparison of outputs that do not depend on the inputs proves nothing.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+    known = {id(buffer) for norm in norms for buffer in norm.buffers()}
+    with torch.no_grad():
+        for parameter in module.parameters():
+            _move(parameter, generator)
+        for buffer in module.buffers():
+            if id(buffer) not in known and buffer.is_floating_point() and bool(torch.isfinite(buffer).all()):
+                buffer.mul_(1.0 + 0.01 * torch.rand(buffer.shape, generator=generator))
+        _observe(module, norms, inputs)
+        for norm in norms:
+            _move_statistics(norm, generator)
+    return module
+
+
+def _observe(module: nn.Module, norms: list[_BatchNorm], inputs: tuple[Any, ...]) -> None:
+    """Sets running statistics to those of one pass, everything but the batch norms in evaluation."""
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    module.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    module(*inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.eval()
+        norm.momentum = momentum
+
+
+def _move_statistics(norm: _BatchNorm, generator: torch.Generator) -> None:
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None
+    variance.clamp_(min=max(float(variance.mean()) * 0.05, 1e-3))
+    mean.add_(_MILD * variance.sqrt() * torch.randn(mean.shape, generator=generator))
+    variance.mul_(0.5 + torch.rand(variance.shape, generator=generator))
+
+
+def _move(parameter: torch.Tensor, generator: torch.Generator) -> None:
+    """Adds mild noise; a matrix that is constant or nearly zero is drawn anew, at the scale that keeps variance."""
+    noise = torch.randn(parameter.shape, generator=generator)
+    spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
+    kept = 1.0 / math.sqrt(max(1, parameter[0].numel())) if parameter.ndim > 1 else _MILD
+    if parameter.ndim > 1 and spread < 0.2 * kept:
+        parameter.copy_(kept * noise)
+    elif spread < _CONSTANT_SPREAD:
+        parameter.add_(_MILD * noise)
+    else:
+        parameter.add_(_MILD * spread * noise)
