@@ -6,8 +6,9 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 PLUGINS := torch tensorflow paddle fluid caffe
 STAMP := .venv/.ready
 LEGACY := .environments/.ready
+ZOO := .environments/zoo/interlingua.json
 
-.PHONY: setup legacy demo test quick lint docs matrix suite bench vgg evidence clean
+.PHONY: setup legacy demo test quick lint docs matrix suite bench vgg evidence zoo clean
 
 setup: $(STAMP)
 
@@ -53,6 +54,12 @@ bench: $(STAMP)
 
 vgg: $(STAMP) $(LEGACY)
 	$(BIN)/python benchmarks/vgg.py
+
+$(ZOO): $(STAMP) constraints-zoo.txt tools/zoo_environment.py
+	$(BIN)/python tools/zoo_environment.py
+
+zoo: $(ZOO)
+	$(BIN)/python tools/zoo.py
 
 evidence: $(STAMP) $(LEGACY)
 	$(BIN)/interlingua api verify
