@@ -158,7 +158,11 @@ def _oracle(case: Case) -> None:
     """Runs a case in onnxruntime."""
     names = case.inputs()
     for given, expected in case.data:
-        compare(case, expected, by_onnxruntime(case.model, dict(zip(names, given, strict=False))))
+        try:
+            outputs = by_onnxruntime(case.model, dict(zip(names, given, strict=False)))
+        except Exception as error:  # onnxruntime's own classes, and RuntimeError
+            raise Failed("run", shorten(f"{type(error).__name__}: {error}")) from None
+        compare(case, expected, outputs)
 
 
 def _ask_oracle(chosen: Sequence[Case], result: dict[str, Any], jobs: int) -> None:

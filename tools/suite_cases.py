@@ -97,7 +97,7 @@ def _array(value: Any) -> Any:
         return numpy_helper.to_array(value)
     if isinstance(value, onnx.SequenceProto):
         return numpy_helper.to_list(value)
-    return value
+    return np.asarray(value) if isinstance(value, np.generic) else value
 
 
 def _data_sets(folder: Path, model: onnx.ModelProto) -> list[tuple[list[Any], list[Any]]]:

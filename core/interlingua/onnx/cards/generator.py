@@ -1,0 +1,5 @@
+"""Generators, as the standard names them."""
+
+from interlingua.onnx.cards.standard import family
+
+CARDS = family("generator")
