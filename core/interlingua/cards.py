@@ -16,8 +16,8 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from interlingua import plugin
-from interlingua.errors import PluginError, Unsupported
+from interlingua import extensions, plugin
+from interlingua.errors import ComputedShape, PluginError, UnknownOperator, Unsupported
 
 
 class _Required(enum.Enum):
@@ -49,7 +49,7 @@ class Facts:
 
     def __getitem__(self, name: str) -> Any:
         if name in self.computed:
-            raise Unsupported(f"{name} is computed by the model; only a constant can be said here")
+            raise ComputedShape(f"{name} is computed by the model; only a constant can be said here")
         return self.values[name]
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -156,7 +156,7 @@ class Card:
             Unsupported: the API cannot say it; every parameter it has no argument for is named.
         """
         if facts.computed:
-            raise Unsupported(
+            raise ComputedShape(
                 f"{self.api} is said with constants; the model computes {', '.join(sorted(facts.computed))}"
             )
         if self.ranks and facts.rank not in self.ranks:
@@ -290,19 +290,18 @@ def cards(framework: str) -> tuple[Card, ...]:
     described = plugin.framework(framework)
     found: list[Card] = []
     where: dict[Any, str] = {}
-    if not described.cards:
-        return ()
-    for module in _modules(described.cards):
-        for row in getattr(module, "CARDS", ()):
+    modules = [*_modules(described.cards)] if described.cards else []
+    rows = [(module.__name__, getattr(module, "CARDS", ())) for module in modules]
+    for name, group in (*extensions.cards(described.name), *rows):
+        for row in group:
             whole = dataclasses.replace(row, framework=described.name)
             fixed = tuple(sorted((name, repr(value.value)) for name, value in whole.fixed.items()))
             key = (whole.record, whole.api, fixed, whole.versions, whole.ranks, whole.kind)
             if key in where:
                 raise PluginError(
-                    f"Expected one card for {whole.record} as {whole.api}. "
-                    f"Received two: in {where[key]} and in {module.__name__}."
+                    f"Expected one card for {whole.record} as {whole.api}. Received two: in {where[key]} and in {name}."
                 )
-            where[key] = module.__name__
+            where[key] = name
             found.append(whole)
     return tuple(found)
 
@@ -333,6 +332,7 @@ def choose(framework: str, facts: Facts) -> tuple[Card, dict[str, Any]]:
         Unsupported: none can; the reasons of all are given.
     """
     reasons: list[str] = []
+    kind: type[Unsupported] = UnknownOperator
     for row in by_record(framework).get(facts.record, ()):
         if not row.write or row.kind is Kind.SERIAL:
             continue
@@ -340,7 +340,8 @@ def choose(framework: str, facts: Facts) -> tuple[Card, dict[str, Any]]:
             return row, row.lower(facts)
         except Unsupported as refusal:
             reasons.append(str(refusal))
-    raise Unsupported("; ".join(dict.fromkeys(reasons)) or f"{framework} has no card for {facts.record}")
+            kind = type(refusal)
+    raise kind("; ".join(dict.fromkeys(reasons)) or f"{framework} has no card for {facts.record}")
 
 
 def find_to_read(framework: str, api: str, arguments: Mapping[str, Any]) -> Card:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 
@@ -51,13 +52,15 @@ class UntrustedSource(InterlinguaError):
 class UnsupportedModel(InterlinguaError):
     """Parts of the model that the target cannot say, all of them at once.
 
-    `refusals` holds one line for each, with its place in the source.
+    `refusals` holds one for each, with its place in the source.
     """
 
     exit_code = 5
     title = "unsupported"
 
-    def __init__(self, message: str, refusals: Sequence[str] = (), *, place: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, refusals: Sequence[str | Refusal] = (), *, place: str = "", hint: str = ""
+    ) -> None:
         listed = "".join(f"\n  {line}" for line in refusals)
         super().__init__(f"{message}{listed}", place=place, hint=f"\n{hint}" if listed and hint else hint)
         self.refusals = tuple(refusals)
@@ -106,4 +109,54 @@ class StrictNotes(InterlinguaError):
 
 
 class Unsupported(Exception):
-    """One op the target cannot say: a short reason. The driver adds the place and collects them all."""
+    """One op the target cannot say: a short reason. The driver adds the place and collects them all.
+
+    `kind` tells what stands in the way: an "attribute", or with the classes below another thing.
+    """
+
+    kind = "attribute"
+
+
+class UnknownOperator(Unsupported):
+    """Nobody has told how the operator is said."""
+
+    kind = "operator"
+
+
+class ComputedShape(Unsupported):
+    """What must be known beforehand is computed by the model, or a size is not known."""
+
+    kind = "dynamic shape"
+
+
+class UnknownType(Unsupported):
+    """An element type that the target does not have."""
+
+    kind = "dtype"
+
+
+REMEDIES = {
+    "operator": "register a card or a lowering for it from a file of yours: --with my_ops.py (docs/extending.md)",
+    "attribute": "`interlingua api OP` shows who can say it; a lowering of yours may too (--with my_ops.py)",
+    "dynamic shape": "fix the sizes with --input-shape, or convert to a target that computes them (torch, onnx)",
+    "dtype": "convert the source to an element type that the target has",
+}
+"""By kind of refusal, what a user can do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """One node that cannot be said: the operator, its place in the source, the reason and its kind."""
+
+    operator: str
+    place: str
+    reason: str
+    kind: str = "attribute"
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.place}: {self.reason}" if self.place else f"{self.operator}: {self.reason}"
+
+    @property
+    def remedy(self) -> str:
+        """What could be done."""
+        return REMEDIES[self.kind]

@@ -92,6 +92,11 @@ class Hooks:
         """The frameworks this plugin brings."""
         raise PluginError("A hook specification was called.")  # pluggy never calls it
 
+    @hookspec
+    def extensions(self) -> Sequence[str]:
+        """Modules with cards, records and lowerings for frameworks of other plugins (see `interlingua.extensions`)."""
+        raise PluginError("A hook specification was called.")  # pluggy never calls it
+
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
@@ -101,6 +106,7 @@ class Listed:
     distribution: str
     version: str
     frameworks: tuple[Framework, ...] = ()
+    extensions: tuple[str, ...] = ()
     broken: str = ""
 
 
@@ -114,10 +120,11 @@ def _load(point: EntryPoint, manager: pluggy.PluginManager) -> Listed:
     try:
         module = point.load()
         manager.register(module, name=f"{distribution}:{point.name}")
-        hook = getattr(module, "frameworks", None)
-        if hook is None:
-            raise PluginError(f"Expected a hook `frameworks` in {point.value}. Received none.")
-        return Listed(point.name, distribution, version, tuple(hook()))
+        brings = getattr(module, "frameworks", tuple)
+        extends = getattr(module, "extensions", tuple)
+        if brings is tuple and extends is tuple:
+            raise PluginError(f"Expected a hook `frameworks` or `extensions` in {point.value}. Received none.")
+        return Listed(point.name, distribution, version, tuple(brings()), tuple(extends()))
     except Exception as error:  # a plugin may break in any way; it must not break the others
         return Listed(point.name, distribution, version, broken=f"{type(error).__name__}: {error}")
 

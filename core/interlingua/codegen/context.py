@@ -16,7 +16,7 @@ from interlingua.codegen.integers import Integers
 from interlingua.codegen.package import Mapped
 from interlingua.codegen.program import Compound, Layer, Port, Program, Statement, Tensor, as_ast
 from interlingua.codegen.weights import Weight
-from interlingua.errors import Unsupported, UnsupportedModel
+from interlingua.errors import ComputedShape, Refusal, Unsupported, UnsupportedModel
 from interlingua.ir import metadata
 from interlingua.ir.facts import (
     constant_value,
@@ -24,6 +24,7 @@ from interlingua.ir.facts import (
     inputs_of,
     is_constant,
     plain,
+    qualified,
     shape_of,
 )
 from interlingua.ir.origin import Constant, Parameter
@@ -45,7 +46,7 @@ class Context:
         self.dialect = dialect
         self.program = Program(class_name)
         self.mapped: list[Mapped] = []
-        self.refusals: list[str] = []
+        self.refusals: list[Refusal] = []
         self._body = self.program.statements
         self._unsure: list[Statement] = []
         self._attributes = Identifiers(dialect.reserved)
@@ -149,10 +150,14 @@ class Context:
             return [expressions.call("int", [self.ref(value)])]
         count = value.shape[0] if value.shape is not None and len(value.shape) == 1 else None
         if not isinstance(count, int):
-            raise Unsupported(f"{value.name} holds an unknown number of sizes")
+            raise ComputedShape(f"{value.name} holds an unknown number of sizes")
         whole = self.ref(value)
         items = (ast.Subscript(whole, ast.Constant(index), ast.Load()) for index in range(count))
         return [expressions.call("int", [item]) for item in items]
+
+    def size(self, value: ir.Value, axis: int) -> ast.expr:
+        """The size of an axis of a tensor: a number where it is known, else an expression over variables of sizes."""
+        return self.sizes.expression(self.sizes.size(value, axis))
 
     def python(self, value: ir.Value) -> ast.expr:
         """A small tensor as Python's own: a number where it is a scalar, else a list."""
@@ -333,7 +338,7 @@ class Context:
         That is where the node is an activation, its input was just computed and nothing else reads it.
         """
         self._inline = None
-        described = records().get(node.op_type)
+        described = records().get(qualified(node))
         statement = self._body[-1] if self._body else None
         value = node.inputs[0] if node.inputs else None
         if self.dialect.structured and self._body is self.program.statements:
@@ -390,7 +395,7 @@ class Context:
                 if replacement is not None:
                     nodes[:0] = replacement
                     continue
-                self.refusals.append(f"{node.op_type} {metadata.place(node)}: {refusal}")
+                self.refusals.append(Refusal(qualified(node), str(metadata.place(node)), str(refusal), refusal.kind))
                 self.refuse(node)
 
 

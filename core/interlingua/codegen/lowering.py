@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from interlingua import cards
+from interlingua import cards, extensions
 from interlingua.axes import rearrange
 from interlingua.cards import Card, Facts, Kind, Slot
 from interlingua.codegen import expressions
@@ -18,7 +18,7 @@ from interlingua.codegen.package import Mapped
 from interlingua.codegen.program import Program
 from interlingua.codegen.weights import Weight
 from interlingua.errors import UnsupportedModel
-from interlingua.ir.facts import CHANNELS_LAST, facts_of, inputs_of, raw_facts
+from interlingua.ir.facts import facts_of, inputs_of, qualified, raw_facts
 from interlingua.records import record, records
 
 __all__ = ["Context", "arranged", "by_card", "lower", "operands_for", "weight_for"]
@@ -44,15 +44,14 @@ def lower(model: ir.Model, dialect: Dialect, class_name: str = "Model") -> tuple
 
 def _lower_node(context: Context, node: ir.Node) -> None:
     dialect = context.dialect
-    standard = node.domain in ("", CHANNELS_LAST)
-    function = dialect.lowerings.get(node.op_type if standard else f"{node.domain}::{node.op_type}")
+    function = extensions.lowering(dialect.framework, qualified(node)) or dialect.lowerings.get(qualified(node))
     if function is None and node.op_type == "Identity" and node.domain == "":
         context.pass_on(node)
         return
     if dialect.computes and context.sizes.take(node):
         context.finished(node)
         return
-    described = standard and node.op_type in records()
+    described = qualified(node) in records()
     facts = raw_facts(node) if function is not None and not described else facts_of(node, computed=dialect.computes)
     context.look_for_nesting(node)
     if function is not None:

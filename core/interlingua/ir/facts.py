@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from interlingua.cards import Facts
-from interlingua.errors import Unsupported, UsageError
+from interlingua.errors import ComputedShape, UnknownOperator, Unsupported, UsageError
 from interlingua.records import Record, record
 
 CHANNELS_LAST = "interlingua.channels_last"
@@ -60,16 +60,21 @@ def constant_value(value: ir.Value) -> Any:
         Unsupported: the value is not known before the model runs.
     """
     if value.const_value is None:
-        raise Unsupported(f"{value.name} is computed by the model; only a constant can be said here")
+        raise ComputedShape(f"{value.name} is computed by the model; only a constant can be said here")
     array = value.const_value.numpy()
     if array.dtype.kind == "f" and array.ndim == 0:
         return plain(float(array))
     return array.tolist()
 
 
+def qualified(node: ir.Node) -> str:
+    """The name that records, cards and lowerings know the operator by: `Conv`, or `com.example::Snake`."""
+    return node.op_type if node.domain in ("", CHANNELS_LAST) else f"{node.domain}::{node.op_type}"
+
+
 def inputs_of(node: ir.Node) -> dict[str, list[ir.Value]]:
     """The node's inputs by canonical name; a variadic one gathers what is left, an absent one is left out."""
-    described = record(node.op_type)
+    described = record(qualified(node))
     found: dict[str, list[ir.Value]] = {}
     for position, value in enumerate(node.inputs):
         name = described.order[min(position, len(described.order) - 1)]
@@ -105,12 +110,10 @@ def facts_of(node: ir.Node, *, computed: bool = False) -> Facts:
     Raises:
         Unsupported: there is no record for the op, an attribute is not in the record, or a parameter is computed.
     """
-    if node.domain not in ("", CHANNELS_LAST):
-        raise Unsupported(f"{node.domain}.{node.op_type} is no standard operator")
     try:
-        described = record(node.op_type)
+        described = record(qualified(node))
     except UsageError:
-        raise Unsupported(f"{node.op_type} has no record yet") from None
+        raise UnknownOperator(f"{qualified(node)} has no record") from None
     given = inputs_of(node)
     shapes: dict[str, Shape | None] = {}
     for name, group in given.items():
@@ -143,7 +146,7 @@ def facts_of(node: ir.Node, *, computed: bool = False) -> Facts:
     derive = _DERIVED.get(node.op_type)
     if derive is not None:
         values |= derive(values, shapes, given)
-    return Facts(node.op_type, values, rank, shapes, constants, frozenset(running))
+    return Facts(described.name, values, rank, shapes, constants, frozenset(running))
 
 
 def raw_facts(node: ir.Node) -> Facts:
@@ -171,7 +174,7 @@ _Shapes = Mapping[str, Shape | None]
 def _convolution(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
     weight = known(shapes["W"])
     if weight is None:
-        raise Unsupported("the kernel's shape is not known")
+        raise ComputedShape("the kernel's shape is not known")
     group = values["group"]
     per_group = weight[1]
     return {
@@ -187,7 +190,7 @@ def _convolution(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> d
 def _transposed(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
     weight = known(shapes["W"])
     if weight is None:
-        raise Unsupported("the kernel's shape is not known")
+        raise ComputedShape("the kernel's shape is not known")
     return {
         "kernel_shape": values.get("kernel_shape") or weight[2:],
         "in_channels": weight[0],

@@ -13,6 +13,7 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from interlingua import extensions
 from interlingua.cards import REQUIRED
 from interlingua.errors import UsageError
 
@@ -126,6 +127,10 @@ def records() -> Mapping[str, Record]:
             if row.name in found:
                 raise UsageError(f"Expected one record for {row.name}. Received two.")
             found[row.name] = dataclasses.replace(row, family=module.name)
+    for row in extensions.records():
+        if row.name in found:
+            raise UsageError(f"Expected a record for an operator that has none. Received another for {row.name}.")
+        found[row.name] = dataclasses.replace(row, family=extensions.FAMILY)
     return found
 
 
