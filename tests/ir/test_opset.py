@@ -158,14 +158,39 @@ def test_newer_opsets_are_restamped_where_nothing_changed():
 
 def test_newer_operators_are_refused_all_at_once():
     graph = Graph(28)
-    x = graph.input("x", [2, 4])
-    first = graph("Celu", x, name="first")
-    second = graph("Mod", first, weights(4), name="second", fmod=1)
+    x = graph.input("x", [2, 4], ir.DataType.INT32)
+    first = graph("BitShift", x, np.ones((2, 4), np.int32), name="first", direction="LEFT")
+    second = graph("BitShift", first, np.ones((2, 4), np.int32), name="second", direction="RIGHT")
     with pytest.raises(UnsupportedModel) as caught:
-        passes.run(graph.model(graph("Relu", second)), notes=Notes())
+        passes.run(graph.model(graph("Abs", second)), notes=Notes())
     assert len(caught.value.refusals) == 2
-    assert "Celu at first" in caught.value.refusals[0]
-    assert "Mod at second" in caught.value.refusals[1]
+    assert "BitShift at first" in caught.value.refusals[0]
+    assert "BitShift at second" in caught.value.refusals[1]
+
+
+def test_newer_operators_with_a_body_are_said_by_it():
+    graph = Graph(28)
+    gate, x = graph.input("gate", [2, 8]), graph.input("x", [2, 8])
+    result = upgraded(graph.model(graph("SwiGLU", gate, x, alpha=1.5, name="glu")))
+    assert operators(result) == ["Swish", "Mul"]
+    assert {metadata.place(node).layer for node in result.graph} == {"glu"}
+    feeds = {"gate": array_of((2, 8)), "x": 2 * array_of((2, 8))}
+    found = onnx.reference.ReferenceEvaluator(ir.to_proto(result)).run(None, feeds)[0]
+    expected = feeds["gate"] / (1 + np.exp(-1.5 * feeds["gate"])) * feeds["x"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_scans_over_a_batch():
+    proto = onnx.parser.parse_model("""<ir_version: 3, opset_import: ["": 8]>
+        g (float[2, 3] initial, float[2, 4, 3] x) => (float[2, 3] y, float[2, 4, 3] z) {
+            y, z = Scan ("", initial, x) <num_scan_inputs: int = 1, body: graph = b (float[3] a, float[3] n)
+                => (float[3] sum, float[3] out) { sum = Add (a, n)  out = Identity (sum) }>
+        }""")
+    initial, array = array_of((2, 3)), array_of((2, 4, 3))
+    found = compute(upgraded(ir.from_proto(proto)), {"initial": initial, "x": array})
+    sums = initial[:, None] + np.cumsum(array, 1)
+    np.testing.assert_allclose(found[0], sums[:, -1], rtol=1e-5)
+    np.testing.assert_allclose(found[1], sums, rtol=1e-5)
 
 
 def test_training_forms_are_refused():

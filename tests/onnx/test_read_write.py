@@ -183,14 +183,35 @@ def _edit_external(file: Path, **entries: str) -> None:
     file.write_bytes(proto.SerializeToString())
 
 
-def test_unknown_operators_travel_on_and_are_refused_at_once(tmp_path):
+def test_unknown_operators_travel_through(tmp_path):
     graph = Graph()
     x = graph.input("x", [1, 4])
     for name in ("first", "second"):
-        x = graph("Odd", x, name=name, domain="elsewhere")
+        x = graph("Odd", x, name=name, domain="elsewhere", knob=3)
     file = tmp_path / "odd.onnx"
-    file.write_bytes(ir.to_proto(graph.model(x)).SerializeToString())
-    model = passes.run(read(file).model, notes=Notes())
+    proto = ir.to_proto(graph.model(x))
+    del proto.opset_import[:]
+    proto.opset_import.add(version=26)
+    file.write_bytes(proto.SerializeToString())
+    source = read(file)
+    assert [note.place for note in source.notes] == ["elsewhere"]
+    model = passes.run(source.model, notes=Notes())
+    package = backend.write(model, WriteRequest(plugin.framework("onnx"), tmp_path, WriteOptions()))
+    written = onnx.load(tmp_path / package.native_path)
+    assert [(node.domain, node.op_type, node.name) for node in written.graph.node] == [
+        ("elsewhere", "Odd", "first"),
+        ("elsewhere", "Odd", "second"),
+    ]
+    assert {each.domain: each.version for each in written.opset_import} == {"": 26, "elsewhere": 1}
+
+
+def test_layers_that_nobody_read_are_refused_at_once(tmp_path):
+    graph = Graph()
+    x = graph.input("x", [1, 4])
+    for name in ("first", "second"):
+        x = graph("Odd", x, name=name, domain="caffe")
+    model = passes.run(graph.model(x), notes=Notes())
+    model.opset_imports.pop("caffe")
     with pytest.raises(UnsupportedModel) as caught:
         backend.write(model, WriteRequest(plugin.framework("onnx"), tmp_path, WriteOptions()))
     assert [line.split(" at ")[1] for line in caught.value.refusals] == ["first", "second"]
@@ -205,7 +226,7 @@ def test_text_is_read(tmp_path):
     feeds = {"x": np.array([[-1, 2, -3, 4]], np.float32)}
     assert outputs(file, feeds)["y"].tolist() == [[0, 2, 0, 4]]
     file.write_text("g (x) =>")
-    with pytest.raises(InvalidSource, match="ONNX text"):
+    with pytest.raises(InvalidSource, match="as onnxtxt"):
         read(file)
 
 

@@ -6,18 +6,21 @@ import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 
+import onnx
 import onnx_ir as ir
 
 from interlingua.ir.origin import Origin, OriginError, Parameter, parse
 
 LAYER = "interlingua.layer"
 MODULE = "interlingua.module"
+CALLERS = "interlingua.callers"
 LINE = "interlingua.line"
 ORIGIN = "interlingua.origin"
 PERMUTATION = "interlingua.permutation"
 OWN = "interlingua.own"
 DIMENSIONS = "interlingua.dimensions"
-KEYS = frozenset({LAYER, MODULE, LINE, ORIGIN, PERMUTATION, OWN, DIMENSIONS})
+TYPE = "interlingua.type"
+KEYS = frozenset({LAYER, MODULE, CALLERS, LINE, ORIGIN, PERMUTATION, OWN, DIMENSIONS, TYPE})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +112,12 @@ def dimensions(value: ir.Value) -> tuple[str, ...] | None:
 def set_dimensions(value: ir.Value, expressions: Iterable[object]) -> None:
     """Records the dimension expressions that a computed shape holds."""
     value.metadata_props[DIMENSIONS] = json.dumps([str(expression) for expression in expressions])
+
+
+def foreign_type(value: ir.Value) -> onnx.TypeProto | None:
+    """The value's type where the IR has no word for it (a map, a sequence of maps); None where it has."""
+    text = value.metadata_props.get(TYPE)
+    return None if text is None else onnx.TypeProto.FromString(bytes.fromhex(text))
 
 
 def malformed(props: dict[str, str]) -> list[str]:

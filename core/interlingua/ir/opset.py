@@ -8,13 +8,15 @@ weights of the rest never leave the model.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Sequence
 
 import onnx
 import onnx_ir as ir
 
 from interlingua.errors import UnsupportedModel
 from interlingua.ir import metadata
-from interlingua.ir.edit import constant, replace
+from interlingua.ir.alone import alone, graft
+from interlingua.ir.bodies import expand, inside
 from interlingua.ir.opset_adapters import ADAPTERS, Refused
 from interlingua.notes import Notes
 
@@ -61,7 +63,7 @@ def _upgrade_graph(graph: ir.Graph, version: int, refusals: list[str]) -> None:
             continue
         node.domain = ""
         try:
-            _upgrade_node(node, node.version or version)
+            bring_up(node, node.version or version)
         except Refused as error:
             refusals.append(f"{node.op_type} at {metadata.place(node)}: {error}")
     for node in graph.all_nodes():
@@ -69,45 +71,110 @@ def _upgrade_graph(graph: ir.Graph, version: int, refusals: list[str]) -> None:
             node.version = None
 
 
-def _upgrade_node(node: ir.Node, version: int) -> None:
-    old = _schema(node.op_type, version)
+def bring_up(node: ir.Node, version: int) -> None:
+    """Brings one node, without those of its subgraphs, from an opset to the pinned one.
+
+    Raises:
+        Refused: it cannot be said there.
+    """
+    old = schema_of(node.op_type, version)
     if old is None:
-        newer = _schema(node.op_type, NEWEST)
+        newer = schema_of(node.op_type, NEWEST)
         if version > OPSET and newer is not None:
             raise Refused(f"the operator came with opset {newer.since_version}")
         return
-    new = _schema(node.op_type, OPSET)
-    if version > OPSET:
-        if new is None or old.since_version != new.since_version:
-            raise Refused(f"its meaning changed with opset {old.since_version}")
-        return
+    new = schema_of(node.op_type, OPSET)
     if new is not None and old.since_version == new.since_version:
+        return
+    if version > OPSET:
+        _bring_down(node, version, old, new)
         return
     node.attributes.pop("consumed_inputs", None)
     adapter = ADAPTERS.get(node.op_type)
     if adapter is not None and adapter(node, old.since_version):
         return
-    if new is None or not _compatible(node, new):
+    if new is None or not compatible(node, new):
         _convert(node, version)
 
 
+def _bring_down(node: ir.Node, version: int, old: onnx.defs.OpSchema, new: onnx.defs.OpSchema | None) -> None:
+    """Says a node of an opset newer than the pinned one in the pinned one."""
+    if new is not None:
+        drop_defaults(node, old, new)
+        if compatible(node, new) and typed(node, new):
+            return
+    created = expand(node, old, version, OPSET)
+    if created is None:
+        raise Refused(f"its meaning changed with opset {old.since_version}")
+    raise_all(created)
+
+
+def raise_all(created: Iterable[ir.Node]) -> None:
+    """Brings the nodes of a function body, which know its opset, to the pinned one, those of subgraphs too."""
+    for node in [each for outermost in created for each in (outermost, *inside(outermost))]:
+        if node.domain in ("", "ai.onnx") and node.version is not None:
+            bring_up(node, node.version)
+
+
 @functools.cache
-def _schema(op_type: str, version: int) -> onnx.defs.OpSchema | None:
+def schema_of(op_type: str, version: int) -> onnx.defs.OpSchema | None:
+    """The schema of a standard operator as of that opset; None where it did not exist."""
     try:
         return onnx.defs.get_schema(op_type, version, "")
     except onnx.defs.SchemaError:
         return None
 
 
-def _compatible(node: ir.Node, new: onnx.defs.OpSchema) -> bool:
-    """Whether the node as it stands is said the same way by the newer schema (types were widened, options added)."""
-    if new.deprecated or not new.min_input <= len(node.inputs) <= new.max_input:
+def compatible(node: ir.Node, other: onnx.defs.OpSchema) -> bool:
+    """Whether the node as it stands is said the same way by the other schema (types were widened, options added)."""
+    if other.deprecated or not other.min_input <= len(node.inputs) <= other.max_input:
         return False
-    if not new.min_output <= len(node.outputs) <= new.max_output:
+    if not other.min_output <= len(node.outputs) <= other.max_output:
         return False
-    if any(name not in new.attributes for name in node.attributes):
+    if any(name not in other.attributes for name in node.attributes):
         return False
-    return all(not spec.required or name in node.attributes for name, spec in new.attributes.items())
+    return all(not spec.required or name in node.attributes for name, spec in other.attributes.items())
+
+
+def typed(node: ir.Node, schema: onnx.defs.OpSchema) -> bool:
+    """Whether the schema has the types of the node's inputs and outputs, as far as they are known."""
+    return _typed(node.inputs, schema.inputs) and _typed(node.outputs, schema.outputs)
+
+
+def _typed(values: Sequence[ir.Value | None], formal: Sequence[onnx.defs.OpSchema.FormalParameter]) -> bool:
+    for index, value in enumerate(values):
+        if value is None or value.type is None or not formal:
+            continue
+        spelled = spell(value.type)
+        if spelled is not None and spelled not in formal[min(index, len(formal) - 1)].types:
+            return False
+    return True
+
+
+def spell(kind: ir.TypeProtocol | None) -> str | None:
+    """The type as ONNX's schemas spell it (`seq(tensor(float))`); None where an element is unknown."""
+    if isinstance(kind, ir.SequenceType):
+        return _around("seq", kind.elem_type)
+    if isinstance(kind, ir.OptionalType):
+        return _around("optional", kind.elem_type)
+    if isinstance(kind, ir.TensorType) and kind.dtype != ir.DataType.UNDEFINED:
+        return f"tensor({kind.dtype.name.lower()})"
+    return None
+
+
+def _around(word: str, element: ir.TypeProtocol | None) -> str | None:
+    inner = spell(element)
+    return None if inner is None else f"{word}({inner})"
+
+
+def drop_defaults(node: ir.Node, stated: onnx.defs.OpSchema, other: onnx.defs.OpSchema) -> None:
+    """Drops attributes that the other schema lacks and that say no more than the stated schema's default."""
+    for name in [name for name in node.attributes if name not in other.attributes]:
+        spec = stated.attributes.get(name)
+        if spec is None or not spec.default_value.type:
+            continue
+        if ir.serde.deserialize_attribute(spec.default_value).value == node.attributes[name].value:
+            del node.attributes[name]
 
 
 def _convert(node: ir.Node, version: int) -> None:
@@ -117,49 +184,7 @@ def _convert(node: ir.Node, version: int) -> None:
     ):
         raise Refused(f"its form of opset {version} has no counterpart in opset {OPSET}")
     try:
-        converted = onnx.version_converter.convert_version(_alone(node, version), OPSET)
+        converted = onnx.version_converter.convert_version(alone(node, version), OPSET)
     except Exception as error:  # the converter throws C++ errors of many kinds
         raise Refused(f"ONNX's converter says: {' '.join(str(error).split())[:200]}") from error
-    graph = ir.from_proto(converted).graph
-    outer = {f"in{index}": value for index, value in enumerate(node.inputs)}
-    created = list(graph)
-    for each in created:
-        for index, value in enumerate(each.inputs):
-            if value is not None and value.producer() is None and value.name in outer:
-                each.replace_input_with(index, outer[value.name])
-    heirs = [graph.outputs[i] if output.name else None for i, output in enumerate(node.outputs)]
-    for value in list(graph.initializers.values()):
-        if value.name not in outer and value.uses():
-            raise Refused("its converted form holds new initializers")
-    graph.remove(created)
-    for each in created:
-        each.name = None
-        for output in each.outputs:
-            output.name = None
-    replace(node, created, heirs)
-
-
-def _alone(node: ir.Node, version: int) -> onnx.ModelProto:
-    """A model of that one node; its inputs are the model's, small constants among them as initializers."""
-    made = onnx.NodeProto(op_type=node.op_type, name=node.name or "")
-    made.attribute.extend(ir.serde.serialize_attribute(attribute) for attribute in node.attributes.values())
-    graph = onnx.GraphProto(name="alone")
-    for index, value in enumerate(node.inputs):
-        made.input.append("" if value is None else f"in{index}")
-        if value is None:
-            continue
-        info = graph.input.add()
-        info.CopyFrom(_value_info(f"in{index}", value))
-        array = constant(value)
-        if array is not None:
-            graph.initializer.append(onnx.numpy_helper.from_array(array, f"in{index}"))
-    for index, value in enumerate(node.outputs):
-        made.output.append(f"out{index}")
-        graph.output.add().CopyFrom(_value_info(f"out{index}", value))
-    graph.node.append(made)
-    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", version)], ir_version=8)
-
-
-def _value_info(name: str, value: ir.Value) -> onnx.ValueInfoProto:
-    shape = None if value.shape is None else [d if isinstance(d, int) else d.value for d in value.shape]
-    return onnx.helper.make_tensor_value_info(name, int(value.dtype or ir.DataType.FLOAT), shape)
+    graft(node, converted)

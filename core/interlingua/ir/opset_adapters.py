@@ -277,6 +277,37 @@ def _dft(node: ir.Node, since: int) -> bool:
     return True
 
 
+def _scan(node: ir.Node, since: int) -> bool:
+    """The first Scan runs over axis 1 of a batch: a Scan over the batch whose body scans each sequence."""
+    if since >= 9:
+        return True
+    if node.inputs[0] is not None:
+        raise Refused("its sequences have lengths of their own")
+    body, scanned = node.attributes["body"].as_graph(), node.attributes["num_scan_inputs"].as_int()
+    directions = list(node.attributes["directions"].as_ints()) if "directions" in node.attributes else []
+    one_by_one = [_one_of(value, index) for index, value in enumerate(node.inputs[1:])]
+    attributes: dict[str, ir.Graph | int | list[int]] = {"num_scan_inputs": scanned, "body": body.clone()}
+    if directions:
+        attributes["scan_input_directions"] = directions
+    inner = ir.node("Scan", one_by_one, attributes, num_outputs=len(node.outputs))
+    for index, value in enumerate(inner.outputs):
+        value.name, value.type = f"{node.outputs[0].name}_sample_{index}", node.outputs[index].type
+    graph = ir.Graph(one_by_one, inner.outputs, nodes=[inner], name="samples")
+    outer = ir.node(
+        "Scan", node.inputs[1:], {"num_scan_inputs": len(one_by_one), "body": graph}, num_outputs=len(node.outputs)
+    )
+    replace(node, [outer])
+    return True
+
+
+def _one_of(value: ir.Value | None, index: int) -> ir.Value:
+    """A value for one sample of a batch."""
+    if value is None:
+        raise Refused("one of its inputs is left out")
+    shape = None if value.shape is None else ir.Shape(list(value.shape)[1:])
+    return ir.Value(name=f"{value.name}_sample_{index}", shape=shape, type=value.type)
+
+
 REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 BINARY = ("Add", "And", "Div", "Equal", "Greater", "Less", "Mul", "Or", "Pow", "Sub", "Xor")
 
@@ -297,6 +328,7 @@ ADAPTERS: dict[str, Adapter] = {
     "PRelu": _prelu,
     "Pad": _pad,
     "Resize": _resize_ten,
+    "Scan": _scan,
     "Scatter": _scatter,
     "Slice": _slice,
     "Softmax": _softmax,

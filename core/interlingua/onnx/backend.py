@@ -17,18 +17,18 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     """Writes `model.onnx` into the request's folder; its weights bear the source's names where each is one parameter.
 
     Raises:
-        UnsupportedModel: nodes of domains that no ONNX runtime knows, all of them.
+        UnsupportedModel: nodes of other frameworks that nobody could read, all of them; nodes that the opset asked
+            for cannot say.
     """
-    foreign = [
-        node for node in model.graph.all_nodes() if node.domain != "" and node.op_identifier() not in model.functions
-    ]
+    foreign = [node for node in model.graph.all_nodes() if node.domain not in model.opset_imports]
     if foreign:
         raise UnsupportedModel(
             "Expected operators that ONNX has. Received others:",
             [f"{node.domain}.{node.op_type} at {metadata.place(node)}" for node in foreign],
         )
     name_weights(model)
-    save(model, request.folder / FILE)
+    if not request.dry:
+        save(model, request.folder / FILE)
     return Package(
         inputs=ports(tuple(model.graph.inputs)),
         outputs=ports(tuple(model.graph.outputs)),

@@ -12,7 +12,10 @@ import onnx_ir.passes.common as common
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import InvalidSource, UntrustedSource, UsageError
 from interlingua.ir import metadata
-from interlingua.notes import Dropped
+from interlingua.ir.scopes import record_scopes
+from interlingua.notes import Notes
+from interlingua.onnx.prepare import prepare, tensors
+from interlingua.onnx.recognise import text_form
 from interlingua.onnx.skeleton import Weight, attach, skeleton, wrong_tensors
 
 
@@ -25,24 +28,22 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
         UsageError: a chosen input or output is not in the graph.
     """
     path = artifact.files["graph"]
-    model = load(path)
+    model = load(path, options.notes)
     chosen = _cut(model, options)
     _set_shapes(model, options)
-    if model.metadata_props:
-        options.notes.add(
-            Dropped(path.name, f"model metadata not carried over: {', '.join(sorted(model.metadata_props))}")
-        )
     return Source(model, artifact, "onnx", {"path": str(path), **chosen}, options.notes)
 
 
-def load(path: Path) -> ir.Model:
+def load(path: Path, notes: Notes | None = None) -> ir.Model:
     """The ONNX model at `path`, its weights mapped into memory only when asked for.
 
     Raises:
         InvalidSource: the file is truncated or its parts contradict each other.
         UntrustedSource: its weights stand outside its folder.
     """
-    proto, weights = _text(path) if path.suffix != ".onnx" and _is_text(path) else skeleton(path)
+    form = text_form(path)
+    proto, weights = (_text(path, form), dict[str, Weight]()) if form else skeleton(path)
+    prepare(proto, Notes() if notes is None else notes, path.name)
     wrong = list(wrong_tensors(proto, weights))
     if wrong:
         raise InvalidSource(
@@ -62,19 +63,21 @@ def load(path: Path) -> ir.Model:
         ) from error
     attach(proto, model, path, weights)
     _forget_origins(model)
+    record_scopes(model)
     _check_structure(model, path)
     return model
 
 
-def _is_text(path: Path) -> bool:
-    return path.name.endswith((".onnxtxt", ".onnxtext", ".onnx.txt"))
-
-
-def _text(path: Path) -> tuple[onnx.ModelProto, dict[str, Weight]]:
+def _text(path: Path, form: str) -> onnx.ModelProto:
     try:
-        return onnx.parser.parse_model(path.read_text("utf-8")), {}
-    except Exception as error:  # the parser raises its own class, decoding another
-        raise InvalidSource(f"Expected ONNX text. Received something else: {error}", place=str(path)) from error
+        if form == "onnxtxt":
+            return onnx.parser.parse_model(path.read_text("utf-8"))
+        return onnx.load_model(str(path), format=form, load_external_data=False)
+    except Exception as error:  # the parsers raise classes of their own, decoding another
+        told = " ".join(str(error).split())[:300]
+        raise InvalidSource(
+            f"Expected an ONNX model as {form}. Received something else: {told}", place=str(path)
+        ) from error
 
 
 def _external_files(proto: onnx.ModelProto, path: Path) -> list[str]:
@@ -85,7 +88,7 @@ def _external_files(proto: onnx.ModelProto, path: Path) -> list[str]:
         InvalidSource: a weight would stand outside its file.
     """
     folder, missing = path.parent.resolve(), dict[str, None]()
-    for tensor in proto.graph.initializer:
+    for tensor in tensors(proto):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}

@@ -12,6 +12,11 @@ from interlingua.onnx.mapped import mapped
 
 SUFFIXES = (".onnx",)
 TEXT_SUFFIXES = (".onnxtxt", ".onnxtext", ".onnx.txt")
+OTHER_TEXTS = {
+    **dict.fromkeys((".textproto", ".txtpb", ".pbtxt"), ("textproto", b"ir_version:")),
+    **dict.fromkeys((".json", ".onnxjson"), ("json", b'"irVersion"')),
+}
+"""Protocol buffers' own text forms, by suffix: the form, and what the beginning of such a file holds."""
 
 _IR_VERSION, _PRODUCER, _GRAPH, _OPSETS, _TRAINING, _FUNCTIONS = 1, 2, 7, 8, 20, 25
 _BYTES_FIELDS = {2, 3, 4, 6, 7, 8, 14, 20, 25, 26}
@@ -27,7 +32,7 @@ def recognise(path: Path) -> Artifact | None:
     """
     if not path.is_file():
         return None
-    if path.name.endswith(TEXT_SUFFIXES):
+    if text_form(path):
         return Artifact(path, "onnx", {"graph": path}, {"text": True})
     claims = path.name.endswith(SUFFIXES)
     try:
@@ -41,6 +46,17 @@ def recognise(path: Path) -> Artifact | None:
             raise InvalidSource(f"Expected an ONNX model. Received a file without a graph. {_guess(path)}".strip())
         return None
     return Artifact(path, "onnx", {"graph": path}, facts)
+
+
+def text_form(path: Path) -> str:
+    """The text form that the file is in ("onnxtxt", "textproto", "json"); empty where it is none."""
+    if path.name.endswith(TEXT_SUFFIXES):
+        return "onnxtxt"
+    form, mark = OTHER_TEXTS.get(path.suffix, ("", b""))
+    if not form:
+        return ""
+    with path.open("rb") as stream:
+        return form if mark in stream.read(4096) else ""
 
 
 def _facts(path: Path) -> dict[str, Any] | None:

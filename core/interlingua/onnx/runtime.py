@@ -168,14 +168,16 @@ def _evaluate(session, arrays, outputs):
 
 
 def _is_text(path):
-    return path.endswith((".onnxtxt", ".onnxtext", ".onnx.txt"))
+    return not path.endswith(".onnx")
 
 
 def _load(path):
-    if _is_text(path):
-        with open(path) as stream:
+    if path.endswith((".onnxtxt", ".onnxtext", ".onnx.txt")):
+        with open(path, encoding="utf-8") as stream:
             return onnx.parser.parse_model(stream.read())
-    return onnx.load(path, load_external_data=False)
+    form = "json" if path.endswith((".json", ".onnxjson")) else None
+    form = form or ("textproto" if path.endswith((".textproto", ".txtpb", ".pbtxt")) else "protobuf")
+    return onnx.load(path, format=form, load_external_data=False)
 
 
 def _external(proto):

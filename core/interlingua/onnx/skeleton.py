@@ -18,6 +18,7 @@ import onnx_ir as ir
 from interlingua.errors import InvalidSource
 from interlingua.formats import wire
 from interlingua.onnx.mapped import mapped
+from interlingua.onnx.prepare import tensors
 
 LARGE = 4096
 _MODEL_GRAPH, _GRAPH_INITIALIZER = 7, 5
@@ -134,12 +135,16 @@ def _mapped_tensor(
 
 
 def _bytes_of(shape: Iterable[int], dtype: ir.DataType) -> int:
+    return (_elements(shape) * dtype.bitwidth + 7) // 8
+
+
+def _elements(shape: Iterable[int]) -> int:
     size = 1
     for axis in shape:
         if axis < 0:
             raise InvalidSource(f"Expected sizes of at least 0. Received a weight with an axis of {axis}.")
         size *= axis
-    return (size * dtype.bitwidth + 7) // 8
+    return size
 
 
 _HELD = {
@@ -153,17 +158,22 @@ _PAIRS = (14, 15)
 
 
 def wrong_tensors(proto: onnx.ModelProto, left_out: dict[str, Weight]) -> Iterator[str]:
-    """Every tensor of the graph whose data are not as many as its shape declares, one sentence each."""
-    for tensor in _tensors(proto.graph):
-        if tensor.name in left_out or tensor.data_location == onnx.TensorProto.EXTERNAL:
+    """Every tensor of the model whose data are not as many as its shape declares, one sentence each."""
+    for tensor in tensors(proto):
+        if tensor.name in left_out and not tensor.HasField("raw_data"):
             continue
         try:
             dtype = ir.DataType(tensor.data_type)
+            if dtype == ir.DataType.STRING:
+                elements = _elements(tensor.dims)
+                if len(tensor.string_data) != elements or tensor.data_location == onnx.TensorProto.EXTERNAL:
+                    yield f"the tensor {tensor.name!r} declares {elements} strings and holds {len(tensor.string_data)}"
+                continue
             expected = _bytes_of(tensor.dims, dtype)
         except (ValueError, InvalidSource, TypeError) as error:
             yield f"the tensor {tensor.name!r}: {error}"
             continue
-        if dtype == ir.DataType.STRING:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
             continue
         if tensor.HasField("raw_data"):
             if len(tensor.raw_data) != expected:
@@ -171,19 +181,6 @@ def wrong_tensors(proto: onnx.ModelProto, left_out: dict[str, Weight]) -> Iterat
             continue
         field = next((name for name, kinds in _HELD.items() if tensor.data_type in kinds), "int32_data")
         held = len(getattr(tensor, field))
-        elements = expected * 8 // dtype.bitwidth
-        if dtype.bitwidth >= 8 and held != elements * (2 if tensor.data_type in _PAIRS else 1):
+        elements = expected if dtype.bitwidth < 8 else expected * 8 // dtype.bitwidth
+        if held != elements * (2 if tensor.data_type in _PAIRS else 1):
             yield f"the tensor {tensor.name!r} declares {elements} elements and holds {held}"
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            if attribute.HasField("g"):
-                yield from _tensors(attribute.g)
-            for each in attribute.graphs:
-                yield from _tensors(each)

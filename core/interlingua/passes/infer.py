@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
+from collections.abc import Iterator
 
+import onnx
 import onnx_ir as ir
-import onnx_ir.passes.common as common
 
+from interlingua.ir import metadata
 from interlingua.passes.base import Pass
 
-logging.getLogger("onnx_ir.passes.common.shape_inference").setLevel(logging.ERROR)
-
-
 KEEPS_SHAPE = frozenset({"GroupNormalization", "RMSNormalization", "Swish"})
+SMALL = 4096
+"""Bytes up to which an initializer's values are shown to the inference, which reads shapes and axes out of them."""
 
 
 class InferShapes(Pass):
@@ -21,10 +22,82 @@ class InferShapes(Pass):
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
         before = _forget_names(model)
-        common.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+        inferred = _inferred(model)
+        if inferred is not None:
+            _merge(model.graph, inferred.graph, outermost=True)
         _fill(model)
         _name(model, before)
         return any(value.shape != shape for value, shape in before.items())
+
+
+def _inferred(model: ir.Model) -> onnx.ModelProto | None:
+    """What ONNX's own inference makes of the model, without its large weights; None where it gives up."""
+    try:
+        with _light(model.graph):
+            proto = ir.to_proto(model)
+        _restore_types(model.graph, proto.graph)
+        return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
+    except Exception:  # the inference throws C++ errors of many kinds; what it cannot say stays unknown
+        return None
+
+
+@contextlib.contextmanager
+def _light(graph: ir.Graph) -> Iterator[None]:
+    """While this lasts, large initializers pretend to stand in another file."""
+    held = {}
+    for value in graph.initializers.values():
+        tensor = value.const_value
+        if tensor is not None and tensor.size * 8 > SMALL and tensor.dtype != ir.DataType.STRING:
+            held[value] = tensor
+            shape = ir.Shape(tensor.shape.numpy())
+            value.const_value = ir.ExternalTensor("weights", 0, tensor.nbytes, tensor.dtype, shape=shape, name="")
+    try:
+        yield
+    finally:
+        for value, tensor in held.items():
+            value.const_value = tensor
+
+
+def _restore_types(graph: ir.Graph, proto: onnx.GraphProto) -> None:
+    """Tells the inference types that the IR has no word for (maps), from the metadata that keeps them."""
+    for value, info in [*zip(graph.inputs, proto.input, strict=True), *zip(graph.outputs, proto.output, strict=True)]:
+        kept = metadata.foreign_type(value)
+        if kept is not None:
+            info.type.CopyFrom(kept)
+
+
+def _merge(graph: ir.Graph, proto: onnx.GraphProto, outermost: bool = False) -> None:
+    infos = {info.name: info for info in (*proto.value_info, *proto.output)}
+    if not outermost:
+        for value, info in zip(graph.inputs, proto.input, strict=True):
+            _take(value, info)
+    for node, made in zip(graph, proto.node, strict=True):
+        for value in node.outputs:
+            if value.name and value.name in infos:
+                _take(value, infos[value.name])
+        for attribute in made.attribute:
+            held = node.attributes[attribute.name]
+            if held.type == ir.AttributeType.GRAPH:
+                _merge(held.as_graph(), attribute.g)
+            elif held.type == ir.AttributeType.GRAPHS:
+                for inner, each in zip(held.as_graphs(), attribute.graphs, strict=True):
+                    _merge(inner, each)
+
+
+def _take(value: ir.Value, info: onnx.ValueInfoProto) -> None:
+    """Gives the value the type and shape that were inferred; what was not inferred stays as it was."""
+    which = info.type.WhichOneof("value")
+    if which is None or metadata.foreign_type(value) is not None:
+        return
+    try:
+        kind = ir.serde.deserialize_type_proto_for_type(info.type)
+        shape = ir.serde.deserialize_type_proto_for_shape(info.type)
+    except (ValueError, NotImplementedError, ir.serde.SerdeError):  # a type without an element, or a map
+        return
+    if kind is not None and kind.dtype != ir.DataType.UNDEFINED and kind != value.type:
+        value.type = kind
+    if shape is not None and shape != value.shape:
+        value.shape = shape
 
 
 def _values(model: ir.Model) -> list[ir.Value]:
