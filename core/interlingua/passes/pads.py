@@ -11,13 +11,14 @@ PADDED = frozenset({"AveragePool", "Conv", "ConvInteger", "ConvTranspose", "LpPo
 
 
 class ExplicitPads(Pass):
-    """Replaces `auto_pad` by the `pads` it stands for; it stays only where a size it depends on is unknown."""
+    """Replaces `auto_pad` and `output_shape` by the `pads` they stand for, where the sizes they depend on are known."""
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
         changed = False
         for node in model.graph.all_nodes():
-            if node.op_type in PADDED and node.domain == "" and "auto_pad" in node.attributes:
+            stated = "auto_pad" in node.attributes or "output_shape" in node.attributes
+            if node.op_type in PADDED and node.domain == "" and stated:
                 changed = _resolve(node) or changed
         return changed
 
@@ -31,11 +32,11 @@ def _set(node: ir.Node, name: str, values: list[int]) -> None:
 
 
 def _resolve(node: ir.Node) -> bool:
-    mode = node.attributes["auto_pad"].as_string()
+    mode = node.attributes["auto_pad"].as_string() if "auto_pad" in node.attributes else "NOTSET"
     weight = shape_of(node.inputs[1]) if "Conv" in node.op_type and len(node.inputs) > 1 else None
     kernel = _ints(node, "kernel_shape", [size for size in (weight or ())[2:] if isinstance(size, int)])
     rank = len(kernel)
-    if mode == "NOTSET":
+    if mode == "NOTSET" and "output_shape" not in node.attributes:
         del node.attributes["auto_pad"]
         return True
     if not rank:
@@ -50,10 +51,11 @@ def _resolve(node: ir.Node) -> bool:
         totals = _of_window(node, reach, strides)
     if totals is None:
         return False
-    begin = [total - total // 2 if mode == "SAME_LOWER" else total // 2 for total in totals]
+    begin = [total // 2 if mode == "SAME_UPPER" else total - total // 2 for total in totals]
     _set(node, "pads", [*begin, *(total - first for total, first in zip(totals, begin, strict=True))])
-    del node.attributes["auto_pad"]
-    node.attributes.pop("ceil_mode", None)
+    node.attributes.pop("auto_pad", None)
+    if mode != "NOTSET":
+        node.attributes.pop("ceil_mode", None)
     return True
 
 

@@ -2,6 +2,8 @@
 
 from interlingua.records import Input, attribute, derived, record_of
 
+_AUTO_PAD = attribute("auto_pad", "NOTSET", "SAME_UPPER or SAME_LOWER, only where sizes are not known")
+
 RECORDS = (
     record_of(
         "Conv",
@@ -15,6 +17,7 @@ RECORDS = (
             attribute("pads", None, "zeros before and after each spatial axis", neutral=0),
             attribute("dilations", None, "distance of the kernel's taps", neutral=1),
             attribute("group", 1, "groups of channels"),
+            _AUTO_PAD,
             derived("has_bias", "whether B is given"),
             derived("depthwise", "whether each input channel is its own group"),
             derived("multiplier", "output channels of each group"),
@@ -35,6 +38,8 @@ RECORDS = (
             attribute("output_padding", None, "what is added at the output's end", neutral=0),
             attribute("dilations", None, "distance of the kernel's taps", neutral=1),
             attribute("group", 1, "groups of channels"),
+            _AUTO_PAD,
+            attribute("output_shape", None, "the spatial sizes of the output, only where those of X are not known"),
             derived("has_bias", "whether B is given"),
         ],
         outputs=[Input("Y", "N C *")],

@@ -7,6 +7,7 @@ _WINDOW = [
     attribute("strides", None, "step of the window", neutral=1),
     attribute("pads", None, "padding before and after each spatial axis", neutral=0),
     attribute("ceil_mode", 0, "round the output's size up"),
+    attribute("auto_pad", "NOTSET", "SAME_UPPER or SAME_LOWER, only where sizes are not known"),
 ]
 
 RECORDS = (

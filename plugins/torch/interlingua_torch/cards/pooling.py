@@ -2,11 +2,21 @@
 
 from typing import Any
 
-from interlingua.adapters import flag, per_axis, stride_or_kernel
-from interlingua.cards import REQUIRED, Card, Fixed, Kind, card
+from interlingua.adapters import flag, parameter, per_axis, stride_or_kernel
+from interlingua.cards import REQUIRED, Adapter, Card, Facts, Fixed, Kind, card
+from interlingua.errors import Unsupported
 from interlingua_torch.adapters import counted_padding, half_window
 
 _TRAITS = {"stride default": "the window's size", "pad": "symmetric"}
+
+
+def _even(value: int, facts: Facts) -> int:
+    if value % 2:
+        raise Unsupported(f"the exponent {value}, of which torch keeps the sign")
+    return value
+
+
+_EVEN = Adapter("even", _even, lambda value, facts: int(value), "even exponents, of which no sign is left")
 _LIMITS = ("padding that differs at the two ends of an axis", "padding of more than half the window")
 
 
@@ -48,6 +58,23 @@ def _average(api: str, kind: Kind, ranks: tuple[int, ...], **more: Any) -> Card:
     )
 
 
+def _norm(api: str, kind: Kind) -> Card:
+    return card(
+        "LpPool",
+        api,
+        kind=kind,
+        ranks=(1, 2, 3),
+        write=kind is Kind.FUNCTION,
+        inputs={"X": "input"},
+        p=parameter("norm_type", REQUIRED, _EVEN, positional=True),
+        kernel_shape=per_axis("kernel_size", positional=True),
+        strides=stride_or_kernel("stride"),
+        limits=("padding", "odd exponents", "sizes rounded up"),
+        fixed={"ceil_mode": Fixed(False, False)},
+        traits={"stride default": "the window's size"},
+    )
+
+
 _DIVISOR = {"divisor_override": Fixed(None, None)}
 
 CARDS = (
@@ -72,5 +99,23 @@ CARDS = (
         ranks=(1, 2, 3),
         inputs={"X": "input"},
         fixed={"output_size": Fixed(1, REQUIRED)},
+    ),
+    _norm("torch.nn.functional.lp_pool{n}d", Kind.FUNCTION),
+    _norm("torch.nn.LPPool{n}d", Kind.LAYER),
+    card(
+        "GlobalMaxPool",
+        "torch.nn.functional.adaptive_max_pool{n}d",
+        ranks=(1, 2, 3),
+        inputs={"X": "input"},
+        fixed={"output_size": Fixed(1, REQUIRED), "return_indices": Fixed(False, False)},
+    ),
+    card(
+        "GlobalMaxPool",
+        "torch.nn.AdaptiveMaxPool{n}d",
+        kind=Kind.LAYER,
+        write=False,
+        ranks=(1, 2, 3),
+        inputs={"X": "input"},
+        fixed={"output_size": Fixed(1, REQUIRED), "return_indices": Fixed(False, False)},
     ),
 )
