@@ -20,7 +20,8 @@ PERMUTATION = "interlingua.permutation"
 OWN = "interlingua.own"
 DIMENSIONS = "interlingua.dimensions"
 TYPE = "interlingua.type"
-KEYS = frozenset({LAYER, MODULE, CALLERS, LINE, ORIGIN, PERMUTATION, OWN, DIMENSIONS, TYPE})
+ROLE = "interlingua.role"
+KEYS = frozenset({LAYER, MODULE, CALLERS, LINE, ORIGIN, PERMUTATION, OWN, DIMENSIONS, TYPE, ROLE})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +77,18 @@ def set_origin(value: ir.Value, expression: Origin | str) -> ir.Value:
 def is_constant(value: ir.Value) -> bool:
     """Whether an initializer holds no trained parameter: a number the source's code states."""
     return value.metadata_props.get(ORIGIN, "").startswith("constant(")
+
+
+def role(value: ir.Value) -> str:
+    """What the source's state dict has an initializer as: "parameter", "frozen" (a parameter that asks for no
+    gradient), "buffer", "non-persistent" (a buffer that no state dict holds), "" where nobody said."""
+    return value.metadata_props.get(ROLE, "")
+
+
+def set_role(value: ir.Value, said: str) -> ir.Value:
+    """The initializer, told what the source's state dict has it as."""
+    value.metadata_props[ROLE] = said
+    return value
 
 
 def permutation(value: ir.Value) -> tuple[int, ...] | None:
