@@ -102,7 +102,7 @@ def test_a_strangers_plugin_is_listed(tmp_path: Path) -> None:
         ("import a_module_that_nobody_has", "ModuleNotFoundError: No module named 'a_module_that_nobody_has'"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("def frameworks(:", "SyntaxError"),
-        ("answer = 42", "PluginError: Expected a hook `frameworks` in crooked"),
+        ("answer = 42", "PluginError: Expected a hook `frameworks` or `extensions` in crooked"),
     ],
 )
 def test_a_broken_plugin_is_shown_with_its_reason_and_breaks_no_other(tmp_path: Path, source: str, reason: str) -> None:

@@ -1,6 +1,6 @@
 """Interlingua: models of any framework into any other, each conversion proved.
 
-The verbs of the command line, with the same options: `read`, `write`, `convert`, `verify`, `run`, `api`.
+The verbs of the command line, with the same options: `read`, `write`, `convert`, `verify`, `check`, `run`, `api`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interlingua.verbs import api, convert, read, run, verify, write
+    from interlingua.verbs import api, check, convert, read, run, verify, write
 
-__all__ = ["api", "convert", "read", "run", "verify", "write"]
+__all__ = ["api", "check", "convert", "read", "run", "verify", "write"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from interlingua import artifact as artifacts
 from interlingua import cards, output, passes, plugin
 from interlingua.artifact import ReadOptions, Source, WriteOptions
+from interlingua.codegen.function_bodies import expand_all
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.errors import RuntimeMissing, StrictNotes, UsageError
 from interlingua.ir import metadata
@@ -62,7 +63,10 @@ def prepare(model: ir.Model, framework: Framework, options: WriteOptions) -> ir.
     first = options.layout == "channels_first"
     axes = "N C *" if first else framework.backend.data_axes
     ops = frozenset() if first or axes == "N C *" else channels_last_ops(framework)
-    return layout.apply(model.clone(), data_axes=axes, ops=ops, layout=options.layout, notes=options.notes)
+    copy = model.clone()
+    if framework.cards and axes != "N C *":  # the parts of composite operators have their own axis orders
+        expand_all(copy, lambda node: node.op_type in cards.by_record(framework.name))
+    return layout.apply(copy, data_axes=axes, ops=ops, layout=options.layout, notes=options.notes)
 
 
 def write(
@@ -72,15 +76,18 @@ def write(
     options: WriteOptions | None = None,
     *,
     title: str = "an Interlingua model",
+    dry: bool = False,
 ) -> tuple[Package, ir.Model]:
     """Writes a canonical model for the framework into an existing folder: the package, and the model as written.
+
+    A `dry` run leaves out the weights.
 
     Raises:
         UnsupportedModel: what the framework cannot say, all at once, before anything is written.
     """
     options = options or WriteOptions()
     prepared = prepare(model, framework, options)
-    request = WriteRequest(framework, folder, options, title)
+    request = WriteRequest(framework, folder, options, title, dry)
     package: Package = plugin.resolve(request.backend.writer)(prepared, request)
     return package, prepared
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from interlingua import output, pipeline, plugin
+from interlingua import extensions as own
+from interlingua import obstacles, output, pipeline, plugin
 from interlingua.artifact import ReadOptions, Source, WriteOptions
 from interlingua.codegen.package import Package
+from interlingua.obstacles import Finding
 from interlingua.pipeline import ConvertOptions
 from interlingua.progress import Progress
 from interlingua.proof import folder as folders
@@ -82,6 +84,35 @@ def write(
     return package
 
 
+def check(
+    source: str | Path,
+    *,
+    to: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    input_shape: Shape | Mapping[str, Shape] | None = None,
+    weights: str | Path | None = None,
+    trust: bool = False,
+    extensions: Sequence[str | Path] = (),
+) -> list[Finding]:
+    """What stands in the way of converting the model to the frameworks `to` (all where none is named), all at once.
+
+    Nothing is converted or run. The options are those of `convert`.
+
+    Raises:
+        InvalidSource, UntrustedSource, UnsupportedModel: as for `read`.
+        UsageError: a framework is not known.
+    """
+    _load(extensions)
+    return obstacles.check(pipeline.read(Path(source), _read_options(inputs, outputs, input_shape, weights, trust)), to)
+
+
+def _load(files: Sequence[str | Path]) -> None:
+    """Registers users' files of cards and lowerings, before anything is read."""
+    for file in files:
+        own.load(Path(file))
+
+
 def convert(
     source: str | Path,
     to: str,
@@ -92,6 +123,7 @@ def convert(
     input_shape: Shape | Mapping[str, Shape] | None = None,
     weights: str | Path | None = None,
     trust: bool = False,
+    extensions: Sequence[str | Path] = (),
     layout: str = "source",
     native: str = "",
     class_name: str = "",
@@ -111,11 +143,13 @@ def convert(
     target's "native" one, or everything stays "channels_first". `native` is the native artifact's format.
     `verify` runs source, IR and target on inputs seeded with `seed`, `batch` long where the first axis is unknown,
     or on the arrays of the `.npz` file `verify_inputs`; `tolerance` bounds max|Δ| / max|reference|. `force` replaces an
-    existing output, `strict` turns notes into failure.
+    existing output, `strict` turns notes into failure. `extensions` are Python files with cards or lowerings of your
+    own (see docs/extending.md), which are run.
 
     Raises:
         InterlinguaError: each class with its exit code stands in docs/errors.md; nothing is written then.
     """
+    _load(extensions)
     chosen = ConvertOptions(
         read=_read_options(inputs, outputs, input_shape, weights, trust),
         layout=layout,

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from interlingua.cli.api import api
+from interlingua.cli.check import check
 from interlingua.cli.convert import convert
 from interlingua.cli.doctor import doctor
 from interlingua.cli.env import app as env
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (convert, verify, run, inspect, plugins, doctor):
+for _command in (convert, check, verify, run, inspect, plugins, doctor):
     app.command()(_command)
 app.command(context_settings={"allow_interspersed_args": True})(api)
 app.add_typer(env, name="env")

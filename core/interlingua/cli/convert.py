@@ -19,6 +19,7 @@ def convert(
     input_shape: options.InputShape = None,
     weights: options.Weights = None,
     trust: options.Trust = False,
+    extensions: options.Extensions = None,
     layout: Annotated[
         str,
         typer.Option(help="Axis order of inputs and outputs: source (as the source has it), native, channels_first."),
@@ -51,6 +52,7 @@ def convert(
             input_shape=options.shapes(input_shape),
             weights=weights,
             trust=trust,
+            extensions=extensions or (),
             layout=layout,
             native=native,
             class_name=class_name,

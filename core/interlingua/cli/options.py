@@ -14,6 +14,10 @@ InputShape = Annotated[
     typer.Option(help="Shape of an input, as 'None,224,224,3' or 'name:None,224,224,3'; may be given again."),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Weights that stand beside the graph.")]
+Extensions = Annotated[
+    list[Path] | None,
+    typer.Option("--with", help="A Python file with cards or lowerings of your own; it is run. May be given again."),
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Execute what the file holds (pickles, Lambda layers).")]
 
 

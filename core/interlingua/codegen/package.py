@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import onnx_ir as ir
 
 from interlingua.artifact import WriteOptions
 from interlingua.codegen.program import Port
+from interlingua.codegen.weights import Weight, write_safetensors
 from interlingua.plugin import Backend, Framework
+
+
+WEIGHTS = "weights.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,13 +23,20 @@ class WriteRequest:
     """`folder` is an empty folder beside the final one; the backend writes its files there.
 
     `title` names the source for docstrings ("model.meta, a TensorFlow 1 checkpoint"); `prepared` models have
-    passed the layout pass for this framework.
+    passed the layout pass for this framework. A `dry` request is made to find what stands in the way: weights, which
+    may be large, are not written.
     """
 
     framework: Framework
     folder: Path
     options: WriteOptions
     title: str = ""
+    dry: bool = False
+
+    def write_weights(self, weights: Mapping[str, Weight], metadata: Mapping[str, str]) -> None:
+        """Streams `weights.safetensors`, as `write_safetensors` does."""
+        if not self.dry:
+            write_safetensors(self.folder / WEIGHTS, weights, metadata)
 
     @property
     def backend(self) -> Backend:

@@ -113,7 +113,7 @@ def facts_of(node: ir.Node, *, computed: bool = False) -> Facts:
     try:
         described = record(qualified(node))
     except UsageError:
-        raise UnknownOperator(f"{qualified(node)} has no record") from None
+        raise UnknownOperator("no record, card or lowering tells what it is") from None
     given = inputs_of(node)
     shapes: dict[str, Shape | None] = {}
     for name, group in given.items():

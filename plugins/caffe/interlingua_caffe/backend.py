@@ -8,9 +8,9 @@ from interlingua.codegen.decompose import decompose
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Port
 from interlingua.codegen.weights import Weight
-from interlingua.errors import Unsupported, UnsupportedModel
+from interlingua.errors import ComputedShape, Refusal, Unsupported, UnsupportedModel
 from interlingua.ir import metadata
-from interlingua.ir.facts import facts_of, shape_of
+from interlingua.ir.facts import facts_of, qualified, shape_of
 from interlingua.notes import Approximated, Changed, Notes, Skipped
 from interlingua_caffe import oracle
 from interlingua_caffe.caffemodel import check_size, write_caffemodel
@@ -68,7 +68,8 @@ def lower(model: ir.Model, notes: Notes, name: str) -> Network:
         UnsupportedModel: what Caffe cannot say, all at once.
     """
     network = Network(name, notes)
-    refusals = [reason for value in model.graph.inputs if (reason := _input(network, value, notes))]
+    told = [_input(network, value, notes) for value in model.graph.inputs]
+    refusals = [Refusal("input", "", reason, ComputedShape.kind) for reason in told if reason]
     work = list(model.graph)
     while work:
         node = work.pop(0)
@@ -79,7 +80,7 @@ def lower(model: ir.Model, notes: Notes, name: str) -> Network:
             if replacement is not None:
                 work[:0] = replacement
                 continue
-            refusals.append(f"{node.op_type} {metadata.place(node)}: {refusal}")
+            refusals.append(Refusal(qualified(node), str(metadata.place(node)), str(refusal), refusal.kind))
             network.refuse(node)
     if refusals:
         raise UnsupportedModel(
@@ -142,7 +143,8 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     text = render(network.message)
     unproved = _tell(network, text, request.options.notes)
     (request.folder / GRAPH).write_text(text, encoding="utf-8")
-    write_caffemodel(request.folder / WEIGHTS, network.message, network.learned)
+    if not request.dry:
+        write_caffemodel(request.folder / WEIGHTS, network.message, network.learned)
     return Package(
         inputs=inputs,
         outputs=outputs,

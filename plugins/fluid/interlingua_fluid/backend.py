@@ -18,7 +18,7 @@ from interlingua.codegen.lowering import arranged, lower
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Port, Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
-from interlingua.codegen.weights import NAMES, write_safetensors
+from interlingua.codegen.weights import NAMES
 from interlingua.notes import Changed
 from interlingua_fluid.lowering import elementwise, layers, linear, lowers, pooling, shape
 from interlingua_fluid.naming import Parameters, start
@@ -210,5 +210,5 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     origins = {name: str(weight.origin) for name, weight in names.weights.items()}
     (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
     metadata = {NAMES: json.dumps(origins, sort_keys=True)}
-    write_safetensors(request.folder / "weights.safetensors", names.weights, metadata)
+    request.write_weights(names.weights, metadata)
     return Package(tuple(program.inputs), tuple(program.outputs), mapped, origins, program.names)

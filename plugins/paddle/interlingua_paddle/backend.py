@@ -14,7 +14,7 @@ from interlingua.codegen.lowering import lower
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
-from interlingua.codegen.weights import NAMES, write_safetensors
+from interlingua.codegen.weights import NAMES
 from interlingua.errors import UnsupportedModel
 from interlingua_paddle.lowering import activation, lowers
 
@@ -111,7 +111,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
     (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
     metadata = {NAMES: json.dumps(program.source_names(), sort_keys=True)}
-    write_safetensors(request.folder / "weights.safetensors", program.weights(), metadata)
+    request.write_weights(program.weights(), metadata)
     return Package(
         tuple(program.inputs),
         tuple(program.outputs),

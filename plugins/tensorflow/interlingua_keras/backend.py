@@ -13,7 +13,7 @@ from interlingua.codegen.lowering import lower
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Program
 from interlingua.codegen.source import Item, Suite, code, function_header, render, sorted_imports
-from interlingua.codegen.weights import NAMES, write_safetensors
+from interlingua.codegen.weights import NAMES
 from interlingua_keras.functional import HELPER, PARAMETER, Functional, functional
 from interlingua_keras.lowering import lowers
 
@@ -102,7 +102,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     (request.folder / "model.py").write_text(source(program, form, request), encoding="utf-8")
     origins = {key: str(weight.origin) for key, weight in form.weights.items()}
     names = {NAMES: json.dumps(origins, sort_keys=True)}
-    write_safetensors(request.folder / "weights.safetensors", form.weights, names)
+    request.write_weights(form.weights, names)
     return Package(
         form.ports,
         tuple(program.outputs),

@@ -15,7 +15,7 @@ from interlingua.codegen.lowering import lower
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Port, Program, Tensor
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header, render, sorted_imports
-from interlingua.codegen.weights import NAMES, Weight, write_safetensors
+from interlingua.codegen.weights import NAMES, Weight
 from interlingua.ir import metadata
 from interlingua.ir.origin import Parameter, is_permutation, parameters
 from interlingua_tensorflow.lowering import lowers
@@ -149,7 +149,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     weights: dict[str, Weight] = {names[tensor.attribute]: tensor.weight for tensor in program.tensors}
     origins = {name: str(weight.origin) for name, weight in weights.items()}
     told = {NAMES: json.dumps(origins, sort_keys=True)}
-    write_safetensors(request.folder / "weights.safetensors", weights, told)
+    request.write_weights(weights, told)
     return Package(
         tuple(program.inputs),
         tuple(program.outputs),
