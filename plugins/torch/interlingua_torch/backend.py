@@ -16,7 +16,7 @@ from interlingua.codegen.lowering import lower
 from interlingua.codegen.package import Package, WriteRequest
 from interlingua.codegen.program import Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
-from interlingua.codegen.weights import NAMES, write_safetensors
+from interlingua.codegen.weights import NAMES
 from interlingua_torch.lowering import lowers
 
 _MODULE = """
@@ -119,7 +119,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     }
     ties = program.ties()
     kept = {name: weight for name, weight in program.weights().items() if name not in ties}
-    write_safetensors(request.folder / "weights.safetensors", kept, metadata)
+    request.write_weights(kept, metadata)
     return Package(
         tuple(program.inputs), tuple(program.outputs), mapped, program.source_names(), layers=dict(program.names)
     )
