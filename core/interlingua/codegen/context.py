@@ -391,7 +391,7 @@ class Context:
             try:
                 self._lower_node(self, node)
             except Unsupported as refusal:
-                replacement = decompose(node, self.dialect.framework)
+                replacement = decompose(node, self.dialect.framework, self.dialect.lowerings)
                 if replacement is not None:
                     nodes[:0] = replacement
                     continue

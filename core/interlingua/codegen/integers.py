@@ -67,7 +67,7 @@ class Integers:
         source = node.inputs[0]
         if source is None or source.shape is None:
             return None
-        sizes = [self._size(source, axis) for axis in range(len(source.shape))]
+        sizes = [self.size(source, axis) for axis in range(len(source.shape))]
         if node.op_type == "Size":
             total = dimension(1)
             for size in sizes:
@@ -77,11 +77,16 @@ class Integers:
         end = node.attributes["end"].as_int() if "end" in node.attributes else len(sizes)
         return tuple(sizes[start:end])
 
-    def _size(self, source: ir.Value, axis: int) -> Dimension:
+    def size(self, source: ir.Value, axis: int) -> Dimension:
+        """The size of an axis, as a number or over variables of the code."""
         assert source.shape is not None
         size = of_shape(source.shape[axis])
         named = () if size is None else size.symbols
-        if size is not None and not (named and self.nested) and all(name in self._symbols or name in self._variables for name in named):
+        if (
+            size is not None
+            and not (named and self.nested)
+            and all(name in self._symbols or name in self._variables for name in named)
+        ):
             return size
         return self.variable(self._bind(source, axis, _hint(source, axis)))
 

@@ -80,4 +80,13 @@ CARDS = (
         constant_value=parameter("value", None, NOTHING),
         limits=("the batch and channel axes by another mode than constant",),
     ),
+    card(
+        "DepthToSpace",
+        "torch.nn.functional.pixel_shuffle",
+        inputs={"input": "input"},
+        blocksize=same("upscale_factor", positional=True),
+        implied={"mode": "CRD"},
+        limits=("the place in the block before the channel",),
+        traits={"channel of a place in the block": "channel first, then the place"},
+    ),
 )
