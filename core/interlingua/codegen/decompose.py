@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from interlingua import cards
 from interlingua.cards import Facts
+from interlingua.codegen.function_bodies import expand
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import CHANNELS_LAST, facts_of, inputs_of, is_constant, known, shape_of
@@ -269,21 +270,21 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def decompose(node: ir.Node, framework: str) -> list[ir.Node] | None:
-    """Nodes that replace `node` in its graph, or None where no rule helps the framework.
+def decompose(node: ir.Node, framework: str, lowerings: Container[str] = ()) -> list[ir.Node] | None:
+    """Nodes that replace `node` in its graph, or None where no rule, and no function body, helps the framework.
 
-    A rule helps only where the framework has cards for every op it leads to.
+    A rule helps only where the framework has cards for every op it leads to; a body, where it has cards or `lowerings`.
     """
     try:
         facts = facts_of(node)
     except Unsupported:
-        return None
+        facts = None
     for rule in RULES:
-        nodes = rule(node, facts)
+        nodes = rule(node, facts) if facts is not None else None
         if nodes and all(new.op_type in cards.by_record(framework) for new in nodes):
             _replace(node, nodes)
             return nodes
-    return None
+    return expand(node, lambda new: new.op_type in cards.by_record(framework) or new.op_type in lowerings)
 
 
 def _replace(node: ir.Node, nodes: list[ir.Node]) -> None:

@@ -14,11 +14,12 @@ from interlingua.passes.dense import FuseDense, SpellFlatten
 from interlingua.passes.duplicates import MergeInitializers
 from interlingua.passes.fold import FoldConstants
 from interlingua.passes.infer import InferShapes
-from interlingua.passes.inline import InlineFunctions
+from interlingua.passes.inline import AttachFunctions, InlineFunctions
 from interlingua.passes.names import NameNodes, SortNodes
 from interlingua.passes.no_ops import RemoveNoOps
 from interlingua.passes.origins import RecordOrigins
 from interlingua.passes.pads import ExplicitPads
+from interlingua.passes.raising import Raise, RaiseStatistics, SpellPlainly
 from interlingua.passes.shape_arithmetic import NameDimensions, ResolveShapes
 from interlingua.passes.unused import RemoveUnused
 from interlingua.passes.upgrade import UpgradeOpset
@@ -28,10 +29,13 @@ CANONICAL: tuple[type[Pass], ...] = (
     RecordOrigins,
     NameDimensions,
     InlineFunctions,
+    AttachFunctions,
     InferShapes,
     UpgradeOpset,
     LiftConstants,
     InferShapes,
+    SpellPlainly,
+    RaiseStatistics,
     FoldConstants,
     ResolveShapes,
     InferShapes,
@@ -40,7 +44,10 @@ CANONICAL: tuple[type[Pass], ...] = (
     RemoveUnused,
     InferShapes,
     ExplicitPads,
+    SpellPlainly,
     RemoveNoOps,
+    Raise,
+    RemoveUnused,
     FuseBias,
     FuseDense,
     SpellFlatten,

@@ -1,0 +1,98 @@
+"""Raises what exporters spell in small operators to the operator a person would name; one family of rules a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import onnx_ir as ir
+
+from interlingua.ir import metadata
+from interlingua.ir.edit import graph_of, replace
+from interlingua.ir.origin import Constant
+from interlingua.passes.base import Pass
+from interlingua.passes.raising import activation, affine, batch, normalization, plain
+from interlingua.passes.raising.reading import Reading, Rule, remember_home
+
+_WRITE_NUMBERS_AS_WEIGHTS = ("tf2onnx",)
+
+
+def _gathered(*families: Any) -> dict[str, list[Rule]]:
+    """The rules of the families by the type of node they are tried at, in the families' order."""
+    found: dict[str, list[Rule]] = {}
+    for family in families:
+        for op, rules in family.RULES.items():
+            found.setdefault(op, []).extend(rules)
+    return found
+
+
+class _Rules(Pass):
+    """A pass of rules, each tried at the node types it is listed under."""
+
+    rules: ClassVar[Mapping[str, Sequence[Rule]]]
+
+    def transform(self, model: ir.Model) -> bool:
+        """See the class."""
+        state_numbers(model)
+        remember_home(model)
+        changed = False
+        for node in list(model.graph.all_nodes()):
+            if node.graph is not None and node.domain == "":
+                changed = any(_applied(rule, node) for rule in self.rules.get(node.op_type, ())) or changed
+        return changed
+
+
+class RaiseStatistics(_Rules):
+    """Replaces `(x − mean) / Sqrt(variance + epsilon)`, of weights, by `BatchNormalization`; before these fold."""
+
+    rules = batch.EARLY
+
+
+class SpellPlainly(_Rules):
+    """Replaces `CastLike`, slices of everything and sequences of splits by what they amount to."""
+
+    rules = plain.RULES
+
+
+class Raise(_Rules):
+    """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
+
+    rules = _gathered(activation, batch, normalization, affine)
+
+
+def state_numbers(model: ir.Model) -> None:
+    """Marks single numbers as constants where the exporter writes the code's own numbers among the weights."""
+    if model.producer_name not in _WRITE_NUMBERS_AS_WEIGHTS:
+        return
+    for value in model.graph.initializers.values():
+        tensor = value.const_value
+        if tensor is not None and tensor.size == 1 and not metadata.is_constant(value):
+            metadata.set_origin(value, Constant(value.name or ""))
+
+
+def _applied(rule: Rule, node: ir.Node) -> bool:
+    if node.graph is None:
+        return False
+    reading = Reading(node)
+    made = rule(node, reading)
+    if not made or not reading.closed:
+        return False
+    outputs = list(made[-1].outputs)
+    replace(node, made, outputs)
+    remove_unused(reading)
+    return True
+
+
+def remove_unused(reading: Reading) -> None:
+    """Removes what was read and is used no more."""
+    left = [node for node in reading.nodes if node.graph is not None]
+    again = True
+    while again:
+        again = False
+        for node in left:
+            if node.graph is not None and not any(o.uses() or o.is_graph_output() for o in node.outputs):
+                graph_of(node).remove(node, safe=True)
+                again = True
+
+
+__all__ = ["Raise", "RaiseStatistics", "SpellPlainly", "remove_unused", "state_numbers"]

@@ -1,0 +1,105 @@
+"""What exporters write in a roundabout way and the rules should not have to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from interlingua.ir.edit import bypass, constant
+from interlingua.ir.facts import shape_of
+from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, new, tensor
+
+_LAST = np.iinfo(np.int32).max
+
+
+def cast_like(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `CastLike(X, Y)` by `Cast(X)` to the type of Y, or by X where it has that type."""
+    source, like = node.inputs[0], node.inputs[1]
+    if source is None or like is None or like.dtype is None:
+        return None
+    if source.dtype == like.dtype and bypass(node, source):
+        return None
+    made = new("Cast", [source], {"to": int(like.dtype)})
+    made.outputs[0].type, made.outputs[0].shape = ir.TensorType(like.dtype), source.shape
+    return [made]
+
+
+def whole_slice(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `Slice(X, 0, end)` that leaves out nothing by X."""
+    source = node.inputs[0]
+    starts, ends = integers(node.inputs[1]), integers(node.inputs[2])
+    if source is None or starts is None or ends is None or any(starts):
+        return None
+    axes = integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] is not None else list(range(len(starts)))
+    steps = integers(node.inputs[4]) if len(node.inputs) > 4 and node.inputs[4] is not None else [1] * len(starts)
+    if axes is None or steps is None or any(step != 1 for step in steps):
+        return None
+    shape = shape_of(source)
+    for end, axis in zip(ends, axes, strict=True):
+        size = None if shape is None else shape[axis]
+        if end < _LAST and not (isinstance(size, int) and end >= size):
+            return None
+    bypass(node, source)
+    return None
+
+
+def sequence_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `SequenceAt(SplitToSequence(X, n), i)` for constant i by the outputs of one `Split`."""
+    source = node.inputs[0]
+    shape = shape_of(source)
+    if source is None or shape is None or not node.outputs or attribute_int(node, "keepdims", 1) != 1:
+        return None
+    axis = attribute_int(node, "axis", 0) % len(shape)
+    length = shape[axis]
+    split = constant(node.inputs[1]) if len(node.inputs) > 1 else np.asarray(1)
+    if not isinstance(length, int) or split is None or node.outputs[0].is_graph_output():
+        return None
+    if split.ndim:
+        sizes = [int(size) for size in split]
+    else:
+        each = int(split)
+        sizes = [min(each, length - start) for start in range(0, length, each)] if each > 0 else []
+    uses = list(node.outputs[0].uses())
+    chosen = [(use.node, integers(use.node.inputs[1])) for use in uses if use.node.op_type == "SequenceAt"]
+    if len(chosen) != len(uses) or sum(sizes) != length or any(index is None for _, index in chosen):
+        return None
+    lengths = tensor(node, f"{node.outputs[0].name}_sizes", np.asarray(sizes, np.int64))
+    names = [f"{node.outputs[0].name}_{number}" for number in range(len(sizes))]
+    parts = [
+        ir.Value(name=name, type=source.type, shape=_part(shape, axis, size))
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    made = ir.Node("", "Split", [source, lengths], [ir.AttrInt64("axis", axis)], outputs=parts)
+    assert node.graph is not None
+    from interlingua.ir.metadata import copy_place
+
+    copy_place(node, [made])
+    node.graph.insert_before(node, made)
+    for use, index in chosen:
+        assert index is not None
+        part = parts[index[0]]
+        if use.outputs[0].is_graph_output():
+            part.name = f"{part.name} (part)"
+            bypass(use, part)
+            continue
+        if not part.uses() and use.outputs[0].name:
+            name, use.outputs[0].name = use.outputs[0].name, f"{use.outputs[0].name} (part)"
+            part.name = name
+        use.outputs[0].replace_all_uses_with(part)
+        assert use.graph is not None
+        use.graph.remove(use, safe=True)
+    node.graph.remove(node, safe=True)
+    return None
+
+
+def _part(shape: tuple[int | str | None, ...], axis: int, size: int) -> ir.Shape:
+    return ir.Shape([size if position == axis else each for position, each in enumerate(shape)])
+
+
+RULES: Mapping[str, Sequence[Rule]] = {
+    "CastLike": (cast_like,),
+    "Slice": (whole_slice,),
+    "SplitToSequence": (sequence_of_parts,),
+}
