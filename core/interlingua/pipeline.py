@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,19 @@ MATERIALISE_SECONDS = 1800.0
 
 
 def read(
-    path: Path, options: ReadOptions | None = None, *, debug: bool = False, progress: Progress | None = None
+    path: object, options: ReadOptions | None = None, *, debug: bool = False, progress: Progress | None = None
 ) -> Source:
-    """The model at `path` in the canonical form of the IR, and how to run the original.
+    """The model at `path`, or an object in memory, in the canonical form of the IR, and how to run the original.
 
     Raises:
         InvalidSource: nothing there, or not a model that an installed plugin reads.
+        UsageError: an object that no installed plugin takes.
         UnsupportedModel: operators without a form in the IR.
     """
     options, progress = options or ReadOptions(), progress or Progress()
     with progress.stage("recognise"):
-        artifact = artifacts.recognise(path)
+        is_path = isinstance(path, (str, os.PathLike))
+        artifact = artifacts.recognise(Path(path)) if is_path else artifacts.recognise_value(path)  # type: ignore[arg-type]
     _, form = plugin.format_named(artifact.format)
     if not form.reader:
         raise UsageError(f"Expected a format that can be read. Received {form.title}.")
@@ -56,10 +59,19 @@ def channels_last_ops(framework: Framework) -> frozenset[str]:
     return frozenset(name for name, group in rows if any(slot.axes == "N * C" for slot in group[0].inputs.values()))
 
 
+def _check_options(framework: Framework, options: WriteOptions) -> None:
+    """Refuses what was said to another framework's backend."""
+    known = () if framework.backend is None else framework.backend.options
+    for name in ("opset", "external_data"):
+        if getattr(options, name) and name not in known:
+            raise UsageError(f"Expected options that {framework.name} has. Received {name}, which is ONNX's.")
+
+
 def prepare(model: ir.Model, framework: Framework, options: WriteOptions) -> ir.Model:
     """A copy of the model in the framework's own axis order, ready for its backend."""
     if framework.backend is None:
         raise UsageError(f"Expected a framework that can be written. Received {framework.name}.")
+    _check_options(framework, options)
     first = options.layout == "channels_first"
     axes = "N C *" if first else framework.backend.data_axes
     ops = frozenset() if first or axes == "N C *" else channels_last_ops(framework)
@@ -128,6 +140,8 @@ class ConvertOptions:
     layout: str = "source"
     native: str = ""
     class_name: str = ""
+    opset: int = 0
+    external_data: bool = False
     verify: VerifyOptions = dataclasses.field(default_factory=VerifyOptions)
     force: bool = False
     strict: bool = False
@@ -135,25 +149,28 @@ class ConvertOptions:
 
 
 def convert(
-    source: str | Path,
+    source: object,
     to: str,
     out: str | Path,
     options: ConvertOptions | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Converts the model at `source` to the framework `to`, proves it, and writes the folder `out`.
+    """Converts the model at `source`, or an object in memory, to `to`, proves it, and writes the folder `out`.
 
     Raises:
         InterlinguaError: with its exit code (see docs/errors.md); nothing is written then.
     """
     options, progress = options or ConvertOptions(), progress or Progress()
-    path, target = Path(source), Path(out)
+    target = Path(out)
     framework = plugin.framework(to)
     output.check(target, force=options.force)
     notes = options.read.notes
-    origin = read(path, options.read, debug=options.debug, progress=progress)
-    written = WriteOptions(options.layout, options.native, options.class_name, notes)
-    title = f"{path.name}, {artifacts.known_formats()[origin.artifact.format]}"
+    origin = read(source, options.read, debug=options.debug, progress=progress)
+    written = WriteOptions(
+        options.layout, options.native, options.class_name, notes, options.opset, options.external_data
+    )
+    _check_options(framework, written)
+    title = f"{origin.artifact.path.name}, {artifacts.known_formats()[origin.artifact.format]}"
     with output.staged(target, force=options.force) as folder:
         with progress.stage("write"):
             package, prepared = write(origin.model, framework, folder, written, title=title)

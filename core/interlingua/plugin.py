@@ -48,27 +48,32 @@ class Format:
     `recognise` is "module:function", called with a `pathlib.Path`, that returns an `Artifact` or None, or raises
     `InvalidSource` for a file it knows and cannot take. `reader` is "module:function", called with
     (artifact, ReadOptions), that returns `interlingua.artifact.Source`; empty where the format is only run.
-    `runtime` names the runtime that runs it.
+    `runtime` names the runtime that runs it. `accepts` is "module:function" of a format that lives in memory: called
+    with any object, it says whether the reader takes it, by the names of its classes and without importing the
+    framework; such a format is recognised by nothing on disk.
     """
 
     name: str
     title: str
-    recognise: str
+    recognise: str = ""
     reader: str = ""
     runtime: str = ""
     inspector: str = ""
+    accepts: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
     """How a framework is written: `writer` is "module:function", called with (ir.Model, WriteRequest), and
     returns `interlingua.artifact.Package`. `natives` are the formats it can make, the default first; `runtime`
-    makes and runs them. `data_axes` is the framework's own order ("N C *" or "N * C")."""
+    makes and runs them. `data_axes` is the framework's own order ("N C *" or "N * C"). `options` are fields of
+    `interlingua.artifact.WriteOptions` that this backend alone understands."""
 
     writer: str
     natives: tuple[str, ...]
     runtime: str
     data_axes: str = "N C *"
+    options: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

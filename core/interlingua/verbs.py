@@ -67,17 +67,20 @@ def write(
     layout: str = "source",
     native: str = "",
     class_name: str = "",
+    opset: int = 0,
+    external_data: bool = False,
     force: bool = False,
 ) -> Package:
     """Writes a canonical model as code and weights of the framework `to`, unproved and without a native artifact.
 
-    `layout` is "source", "native" or "channels_first"; `native` and `class_name` are as for `convert`.
+    `layout` is "source", "native" or "channels_first"; `native`, `class_name`, `opset` and `external_data` are as
+    for `convert`.
 
     Raises:
         UnsupportedModel: what the framework cannot say, all at once; nothing is written then.
         OutputError: `out` exists and `force` was not said.
     """
-    options = WriteOptions(layout, native, class_name)
+    options = WriteOptions(layout, native, class_name, opset=opset, external_data=external_data)
     whole = model.model if isinstance(model, Source) else model
     with output.staged(Path(out), force=force) as folder:
         package, _ = pipeline.write(whole, plugin.framework(to), folder, options)
@@ -127,6 +130,8 @@ def convert(
     layout: str = "source",
     native: str = "",
     class_name: str = "",
+    opset: int = 0,
+    external_data: bool = False,
     verify: bool = True,
     tolerance: float = DEFAULT_TOLERANCE,
     seed: int = SEED,
@@ -141,6 +146,8 @@ def convert(
 
     The first options are those of `read`. `layout`: inputs and outputs keep the "source"'s axis order, take the
     target's "native" one, or everything stays "channels_first". `native` is the native artifact's format.
+    To ONNX, `opset` is the opset to write (13 to 26, the newest where 0) and `external_data` puts the weights into a
+    file beside the graph.
     `verify` runs source, IR and target on inputs seeded with `seed`, `batch` long where the first axis is unknown,
     or on the arrays of the `.npz` file `verify_inputs`; `tolerance` bounds max|Δ| / max|reference|. `force` replaces an
     existing output, `strict` turns notes into failure. `extensions` are Python files with cards or lowerings of your
@@ -155,6 +162,8 @@ def convert(
         layout=layout,
         native=native,
         class_name=class_name,
+        opset=opset,
+        external_data=external_data,
         verify=VerifyOptions(
             verify, tolerance, seed, batch, Path(verify_inputs) if verify_inputs is not None else None
         ),

@@ -28,6 +28,12 @@ def convert(
         str, typer.Option(help="The native artifact's format; the framework's default where left out.")
     ] = "",
     class_name: Annotated[str, typer.Option(help="The name of the generated class.")] = "",
+    opset: Annotated[
+        int, typer.Option(help="To ONNX: the opset to write, 13 to 26; the newest where left out.", show_default=False)
+    ] = 0,
+    external_data: Annotated[
+        bool, typer.Option("--external-data", help="To ONNX: weights in a file beside the graph.")
+    ] = False,
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Run source and target and compare.")] = True,
     tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as equal.")] = 1e-4,
     seed: Annotated[int, typer.Option(help="Seed of the inputs of the proof.")] = 13,
@@ -56,6 +62,8 @@ def convert(
             layout=layout,
             native=native,
             class_name=class_name,
+            opset=opset,
+            external_data=external_data,
             verify=verify,
             tolerance=tolerance,
             seed=seed,

@@ -5,10 +5,12 @@ This is how single nodes go through tools that only know whole ONNX models (the 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import onnx
 import onnx_ir as ir
+import onnx_ir.passes.common as common
 
 from interlingua.ir.edit import add_initializer, constant, graph_of, replace
 from interlingua.ir.origin import Constant
@@ -88,7 +90,11 @@ def described(name: str, value: ir.Value) -> onnx.ValueInfoProto:
 
 def graft(node: ir.Node, proto: onnx.ModelProto) -> list[ir.Node]:
     """Puts the nodes of that model in the place of `node`, from whose model of its own it was made; the new nodes."""
-    graph = ir.from_proto(proto).graph
+    with contextlib.suppress(Exception):  # the inference throws C++ errors; without it types stay unknown
+        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+    model = ir.from_proto(proto)
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    graph = model.graph
     around = outer(node)
     created = list(graph)
     entries = {value.name: value for value in (*graph.inputs, *graph.initializers.values())}

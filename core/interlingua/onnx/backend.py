@@ -7,8 +7,11 @@ import onnx_ir as ir
 from interlingua.codegen.package import Mapped, Package, WriteRequest, ports
 from interlingua.errors import UnsupportedModel
 from interlingua.ir import metadata
+from interlingua.ir.older_opsets import lower
+from interlingua.ir.opset import OPSET
 from interlingua.ir.origin import parameters
 from interlingua.onnx.writer import save
+from interlingua.passes.infer import InferShapes
 
 FILE = "model.onnx"
 
@@ -26,9 +29,11 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
             "Expected operators that ONNX has. Received others:",
             [f"{node.domain}.{node.op_type} at {metadata.place(node)}" for node in foreign],
         )
+    lower(model, request.options.opset or OPSET)
     name_weights(model)
     if not request.dry:
-        save(model, request.folder / FILE)
+        InferShapes(request.options.notes).call(model)
+        save(model, request.folder / FILE, external_data=request.options.external_data)
     return Package(
         inputs=ports(tuple(model.graph.inputs)),
         outputs=ports(tuple(model.graph.outputs)),

@@ -29,7 +29,9 @@ ONNX = Framework(
             inspector="interlingua.onnx.inspector:inspect",
         ),
     ),
-    backend=Backend(writer="interlingua.onnx.backend:write", natives=("onnx",), runtime="onnx"),
+    backend=Backend(
+        writer="interlingua.onnx.backend:write", natives=("onnx",), runtime="onnx", options=("opset", "external_data")
+    ),
     cards="interlingua.onnx.cards",
 )
 

@@ -1,49 +1,47 @@
-"""Writes a model as one ONNX file, one weight in memory at a time."""
+"""Writes a model as an ONNX file, one weight in memory at a time, the weights in it or in a file beside it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import BinaryIO
 
+import onnx
 import onnx_ir as ir
 
+from interlingua.ir import metadata
 from interlingua.ir.stream import write_tensor
 from interlingua.onnx.skeleton import LARGE, varint
 
 LIMIT = 2_000_000_000
 """Protocol buffers hold at most 2 GiB; a larger model gets a file of weights beside it."""
 
+ALIGNMENT = 64
+"""Where a weight begins in a file of weights: at a multiple of this, so that it can be mapped into memory as it is."""
+
 _MODEL_GRAPH, _GRAPH_INITIALIZER, _BYTES = 7, 5, 2
-_DIMS, _DATA_TYPE, _NAME, _RAW, _METADATA = 1, 2, 8, 9, 16
 
 
-def save(model: ir.Model, path: Path) -> list[Path]:
-    """Writes the model to `path`; the files written, weights of a very large model in a second one."""
+def save(model: ir.Model, path: Path, *, external_data: bool = False) -> list[Path]:
+    """Writes the model to `path`; the files written.
+
+    With `external_data`, and always where the model is too large for one message, its weights stand in a second file
+    `<path>.data`. The same model gives the same bytes.
+    """
     large = {
         name: value
         for name, value in model.graph.initializers.items()
-        if value.const_value is not None and value.const_value.nbytes > LARGE and value.dtype != ir.DataType.STRING
+        if value.const_value is not None
+        and value.const_value.dtype != ir.DataType.STRING
+        and value.const_value.nbytes > LARGE
     }
-    if sum(value.const_value.nbytes for value in large.values() if value.const_value is not None) > LIMIT:
-        ir.save(model, path, external_data=f"{path.name}.data", size_threshold_bytes=LARGE)
-        return [path, path.parent / f"{path.name}.data"]
+    total = sum(value.const_value.nbytes for value in large.values() if value.const_value is not None)
     proto = ir.to_proto(_without(model, large))
-    graph = proto.graph.SerializeToString()
-    proto.ClearField("graph")
-    records = [(_header(value), value) for value in large.values()]
-    total = len(graph)
-    for head, value in records:
-        length = len(head) + _size(value)
-        total += len(varint(_GRAPH_INITIALIZER << 3 | _BYTES)) + len(varint(length)) + length
-    with path.open("wb") as stream:
-        stream.write(proto.SerializeToString())
-        _begin(stream, _MODEL_GRAPH, total)
-        stream.write(graph)
-        for head, value in records:
-            _begin(stream, _GRAPH_INITIALIZER, len(head) + _size(value))
-            stream.write(head)
-            assert value.const_value is not None
-            write_tensor(stream, value.const_value)
+    _restore_types(proto.graph)
+    if (external_data and large) or total > LIMIT:
+        beside = path.parent / f"{path.name}.data"
+        _save_beside(proto, large, path, beside)
+        return [path, beside]
+    _save_within(proto, large, path)
     return [path]
 
 
@@ -53,9 +51,64 @@ def _without(model: ir.Model, large: dict[str, ir.Value]) -> ir.Model:
     for name in large:
         copy.graph.initializers.pop(name)
     for value in copy.graph.initializers.values():
-        if isinstance(value.const_value, ir.ExternalTensor):  # its file belongs to the source, not to this model
-            value.const_value = ir.tensor(value.const_value.numpy().copy(), name=value.name)
+        if value.const_value is not None:
+            value.const_value = _here(value.const_value)
+    for node in copy.graph.all_nodes():
+        for name, attribute in list(node.attributes.items()):
+            if attribute.type == ir.AttributeType.TENSOR and isinstance(attribute.value, ir.ExternalTensor):
+                node.attributes[name] = ir.AttrTensor(name, _here(attribute.as_tensor()))
     return copy
+
+
+def _here(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+    """The tensor without a file of its own: that belongs to the source, not to this model."""
+    if not isinstance(tensor, ir.ExternalTensor):
+        return tensor
+    return ir.tensor(tensor.numpy().copy(), dtype=tensor.dtype, name=tensor.name)
+
+
+def _restore_types(graph: onnx.GraphProto) -> None:
+    """Gives values the types back that the IR has no word for."""
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        for index, each in enumerate(info.metadata_props):
+            if each.key == metadata.TYPE:
+                info.type.ParseFromString(bytes.fromhex(each.value))
+                del info.metadata_props[index]
+                break
+
+
+def _save_within(proto: onnx.ModelProto, large: dict[str, ir.Value], path: Path) -> None:
+    graph = proto.graph.SerializeToString(deterministic=True)
+    proto.ClearField("graph")
+    records = [(_header(value), value) for value in large.values()]
+    total = len(graph)
+    for head, value in records:
+        length = len(head) + _size(value)
+        total += len(varint(_GRAPH_INITIALIZER << 3 | _BYTES)) + len(varint(length)) + length
+    with path.open("wb") as stream:
+        stream.write(proto.SerializeToString(deterministic=True))
+        _begin(stream, _MODEL_GRAPH, total)
+        stream.write(graph)
+        for head, value in records:
+            _begin(stream, _GRAPH_INITIALIZER, len(head) + _size(value))
+            stream.write(head)
+            assert value.const_value is not None
+            write_tensor(stream, value.const_value)
+
+
+def _save_beside(proto: onnx.ModelProto, large: dict[str, ir.Value], path: Path, beside: Path) -> None:
+    with beside.open("wb") as stream:
+        for value in large.values():
+            assert value.const_value is not None
+            offset = -(-stream.tell() // ALIGNMENT) * ALIGNMENT
+            stream.write(b"\0" * (offset - stream.tell()))
+            tensor = _described(value)
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            for key, said in (("location", beside.name), ("offset", offset), ("length", _size(value))):
+                tensor.external_data.add(key=key, value=str(said))
+            proto.graph.initializer.append(tensor)
+            write_tensor(stream, value.const_value)
+    path.write_bytes(proto.SerializeToString(deterministic=True))
 
 
 def _size(value: ir.Value) -> int:
@@ -66,18 +119,20 @@ def _begin(stream: BinaryIO, number: int, length: int) -> None:
     stream.write(varint(number << 3 | _BYTES) + varint(length))
 
 
-def _field(number: int, text: bytes) -> bytes:
-    return varint(number << 3 | _BYTES) + varint(len(text)) + text
+def _described(value: ir.Value) -> onnx.TensorProto:
+    """Everything of a weight but its data."""
+    tensor = value.const_value
+    assert tensor is not None
+    shape = [int(size) for size in tensor.shape.numpy()]
+    described = onnx.TensorProto(name=value.name, data_type=int(tensor.dtype), dims=shape)
+    if tensor.doc_string:
+        described.doc_string = tensor.doc_string
+    for key, text in value.metadata_props.items():
+        described.metadata_props.add(key=key, value=text)
+    return described
 
 
 def _header(value: ir.Value) -> bytes:
-    """Everything of a TensorProto up to the raw data themselves."""
-    tensor = value.const_value
-    assert tensor is not None and value.name is not None
-    parts = [varint(_DIMS << 3) + varint(int(size)) for size in tensor.shape.numpy()]
-    parts.append(varint(_DATA_TYPE << 3) + varint(int(tensor.dtype)))
-    parts.append(_field(_NAME, value.name.encode()))
-    for key, text in value.metadata_props.items():
-        parts.append(_field(_METADATA, _field(1, key.encode()) + _field(2, text.encode())))
-    parts.append(varint(_RAW << 3 | _BYTES) + varint(tensor.nbytes))
-    return b"".join(parts)
+    """The weight up to its data themselves, which follow."""
+    head = bytes(_described(value).SerializeToString(deterministic=True))
+    return head + varint(onnx.TensorProto.RAW_DATA_FIELD_NUMBER << 3 | _BYTES) + varint(_size(value))
