@@ -16,7 +16,7 @@ from typing import Any
 
 from suite_cases import Case, Failed, decode, encode
 
-from interlingua import pipeline, plugin
+from interlingua import cards, pipeline, plugin
 from interlingua.codegen.package import Package
 from interlingua.errors import UnsupportedModel
 
@@ -37,6 +37,16 @@ class Target:
 
     name: str
     start: Callable[[Path], contextlib.AbstractContextManager[Runner]]
+
+
+def warm(framework: str) -> None:
+    """Imports what writing for the framework needs, so that the forks of this process have it."""
+    described = plugin.framework(framework)
+    assert described.backend is not None
+    plugin.resolve(described.backend.writer)
+    for form in plugin.framework("onnx").formats:
+        plugin.resolve(form.reader)
+    cards.by_record(framework)
 
 
 def written(case: Case, folder: Path, framework: str) -> Package:
@@ -75,6 +85,7 @@ def _too_long(*_: Any) -> None:
 @contextlib.contextmanager
 def torch(scratch: Path) -> Iterator[Runner]:
     """PyTorch: model.py and weights.safetensors in a fresh process with torch and safetensors alone."""
+    warm("torch")
     address = scratch / "zygote"
     address.unlink(missing_ok=True)
     zygote = subprocess.Popen([sys.executable, str(ZYGOTE), str(address)], stdin=subprocess.PIPE)

@@ -72,11 +72,26 @@ _OPERATORS: Mapping[str, ast.operator] = {
     "/": ast.Div(),
     "**": ast.Pow(),
     "@": ast.MatMult(),
+    "%": ast.Mod(),
+    "&": ast.BitAnd(),
+    "|": ast.BitOr(),
+    "^": ast.BitXor(),
+    "<<": ast.LShift(),
+    ">>": ast.RShift(),
+}
+_COMPARISONS: Mapping[str, ast.cmpop] = {
+    "==": ast.Eq(),
+    "<": ast.Lt(),
+    "<=": ast.LtE(),
+    ">": ast.Gt(),
+    ">=": ast.GtE(),
 }
 
 
 def operator(sign: str, left: ast.expr, right: ast.expr) -> ast.expr:
     """`left sign right`; `ast` keeps the parentheses right."""
+    if sign in _COMPARISONS:
+        return ast.Compare(left, [_COMPARISONS[sign]], [right])
     return ast.BinOp(left, _OPERATORS[sign], right)
 
 
