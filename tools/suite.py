@@ -166,16 +166,23 @@ def _oracle(case: Case) -> None:
 
 
 def _ask_oracle(chosen: Sequence[Case], result: dict[str, Any], jobs: int) -> None:
-    """Finds out which cases onnxruntime passes, where that is not known for this version."""
+    """Finds out which cases onnxruntime passes, where that is not known for these versions."""
     rows = result["cases"]
     stamp = {each: version(each) for each in ("onnx", ORACLE)}
     if not stamp.items() <= result["versions"].items():
         rows.clear()
         result["versions"] = {**result["versions"], **stamp}
-    unknown = [case for case in chosen if ORACLE not in rows.get(case.name, {})]
+    kept = CACHE / f"{ORACLE}-{'-'.join(stamp.values())}.json"
+    verdicts: dict[str, str] = json.loads(kept.read_text()) if kept.is_file() else {}
+    verdicts |= {name: row[ORACLE] for name, row in rows.items()}
+    unknown = [case for case in chosen if case.name not in verdicts]
     for case, outcome in in_forks(unknown, _oracle, jobs):
-        verdict = "pass" if outcome is None else outcome[1]
-        rows[case.name] = {"operators": case.operators(), "kind": case.kind, ORACLE: verdict}
+        verdicts[case.name] = "pass" if outcome is None else outcome[1]
+    if unknown:
+        _write(kept, json.dumps(verdicts))
+    for case in chosen:
+        told = {"operators": case.operators(), "kind": case.kind, ORACLE: verdicts[case.name]}
+        rows[case.name] = {**rows.get(case.name, {}), **told}
 
 
 def in_forks(
