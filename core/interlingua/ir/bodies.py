@@ -40,6 +40,20 @@ def expand(node: ir.Node, schema: onnx.defs.OpSchema, version: int, highest: int
     return created
 
 
+def expand_by(node: ir.Node, function: onnx.FunctionProto) -> list[ir.Node]:
+    """Replaces a node by the body that `function` gives its operator; the new nodes know the opset of the body."""
+    opset = next((each.version for each in function.opset_import if each.domain in ("", "ai.onnx")), 1)
+    model = alone(node, opset)
+    (call,) = model.graph.node
+    call.domain = function.domain
+    model.functions.append(function)
+    model.opset_import.add(domain=function.domain, version=1)
+    created = graft(node, onnx.inliner.inline_local_functions(model))
+    for each in created:
+        stamp(each, opset)
+    return created
+
+
 def stamp(node: ir.Node, version: int | None) -> None:
     """Tells the node and those of its subgraphs the opset they are of."""
     for each in (node, *inside(node)):

@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common
 
+from interlingua import extensions
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import InvalidSource, UntrustedSource, UsageError
 from interlingua.ir import metadata
@@ -31,7 +32,9 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     model = load(path, options.notes)
     chosen = _cut(model, options)
     _set_shapes(model, options)
-    return Source(model, artifact, "onnx", {"path": str(path), **chosen}, options.notes)
+    own = [function.SerializeToString().hex() for function in extensions.functions()]
+    told = {"functions": own} if own else {}
+    return Source(model, artifact, "onnx", {"path": str(path), **chosen, **told}, options.notes)
 
 
 def load(path: Path, notes: Notes | None = None) -> ir.Model:

@@ -22,17 +22,19 @@ def versions(arrays):
     return {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__, "numpy": np.__version__}, {}
 
 
-def run(arrays, *, path, outputs=None, format=None):
+def run(arrays, *, path, outputs=None, format=None, functions=()):
     """The outputs of the model at `path` (all of them, or those named), computed from `arrays` by value name.
 
     A name may be an inner value's: of an array, it replaces what the graph computes; of an output, it is given too.
+    `functions` are bodies of operators that onnxruntime does not know, serialized, in hexadecimal.
     """
     outputs = list(outputs) if outputs else None
     proto = _load(path)
+    _give(proto, functions)
     known = {each.name for each in proto.graph.input}
     ends = [each.name for each in proto.graph.output]
     inner = [name for name in arrays if name not in known]
-    if not inner and not _is_text(path) and set(outputs or ()) <= set(ends):
+    if not inner and not functions and not _is_text(path) and set(outputs or ()) <= set(ends):
         try:
             return _evaluate(_session(path), arrays, outputs)
         except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
@@ -45,9 +47,10 @@ def run(arrays, *, path, outputs=None, format=None):
     return _evaluate(_expanded_session(proto, path), arrays, wanted)
 
 
-def trace(arrays, *, path, names=None, format=None, outputs=None):
+def trace(arrays, *, path, names=None, format=None, outputs=None, functions=()):
     """The values named `names` (all of them where None), wherever in the graph; names it does not have are left out."""
     proto = _load(path)
+    _give(proto, functions)
     known = {each.name for each in proto.graph.input}
     _cut(proto, {name: array for name, array in arrays.items() if name not in known})
     if names is None:
@@ -178,6 +181,17 @@ def _load(path):
     form = "json" if path.endswith((".json", ".onnxjson")) else None
     form = form or ("textproto" if path.endswith((".textproto", ".txtpb", ".pbtxt")) else "protobuf")
     return onnx.load(path, format=form, load_external_data=False)
+
+
+def _give(proto, functions):
+    """Adds the functions to the model, which calls them."""
+    held = {(each.domain, each.name) for each in proto.functions}
+    for text in functions:
+        function = onnx.FunctionProto.FromString(bytes.fromhex(text))
+        if (function.domain, function.name) not in held:
+            proto.functions.append(function)
+        if all(each.domain != function.domain for each in proto.opset_import):
+            proto.opset_import.add(domain=function.domain, version=1)
 
 
 def _external(proto):

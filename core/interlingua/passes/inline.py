@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 import onnx_ir.passes.common as common
 
+from interlingua import extensions
 from interlingua.ir.opset import version_of
 from interlingua.passes.base import Pass, ensure
 
@@ -32,3 +33,24 @@ class InlineFunctions(Pass):
     def ensures(self, model: ir.Model) -> None:
         """No function is left."""
         ensure(not model.functions, "No function is left.")
+
+
+class AttachFunctions(Pass):
+    """Gives the model the function bodies that extensions hold for operators in it, which stay calls."""
+
+    def transform(self, model: ir.Model) -> bool:
+        """See the class."""
+        given = {(function.domain, function.name): function for function in extensions.functions()}
+        wanted = [(node.domain, node.op_type) for node in model.graph.all_nodes()] if given else []
+        found = False
+        while wanted:
+            key = wanted.pop()
+            function = given.pop(key, None)
+            if function is None:
+                continue
+            body: ir.Function = ir.from_proto(function)
+            model.functions[body.identifier()] = body
+            model.opset_imports.setdefault(function.domain, 1)
+            wanted += [(node.domain, node.op_type) for node in body.all_nodes()]
+            found = True
+        return found

@@ -205,7 +205,7 @@ def _run_written(case: Case, framework: Framework, made: Call, card: Card | None
     try:
         ran = execute.written(made, framework)
     except UnsupportedModel as refusal:
-        return _refused(case, framework.name, "; ".join(refusal.refusals) or refusal.message)
+        return _refused(case, framework.name, "; ".join(map(str, refusal.refusals)) or refusal.message)
     except RuntimeMissing:
         raise
     except InterlinguaError as error:
