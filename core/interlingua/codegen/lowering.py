@@ -18,7 +18,7 @@ from interlingua.codegen.package import Mapped
 from interlingua.codegen.program import Program
 from interlingua.codegen.weights import Weight
 from interlingua.errors import UnsupportedModel
-from interlingua.ir.facts import facts_of, inputs_of, qualified, raw_facts
+from interlingua.ir.facts import facts_of, inputs_of, is_constant, qualified, raw_facts
 from interlingua.records import record, records
 
 __all__ = ["Context", "arranged", "by_card", "lower", "operands_for", "weight_for"]
@@ -87,7 +87,10 @@ def by_card(context: Context, node: ir.Node, facts: Facts, card: Card, keywords:
         return expressions.operator(card.operator, left, right)
     for name, slot in card.weights.items():
         if name in given:
-            named = {slot.name: context.tensor(weight_for(card, facts, name, slot, given[name][0])), **named}
+            value = given[name][0]
+            kept = is_constant(value)
+            weight = context.tensor(weight_for(card, facts, name, slot, value)) if kept else context.as_tensor(value)
+            named = {slot.name: weight, **named}
     context.note_mapping(node, api, expressions.call("x", positional, named))
     if card.kind is Kind.METHOD:
         return expressions.method(operands[0], api.rpartition(".")[2], [*operands[1:], *positional], named)

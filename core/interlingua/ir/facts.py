@@ -207,9 +207,18 @@ def _dense(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[st
     return {"in_features": rows, "out_features": columns, "has_bias": "C" in given}
 
 
-def _batch_normalization(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
+def _deformable(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
+    weight = known(shapes["W"])
+    return {"kernel_shape": weight[2:]} if weight is not None else {}
+
+
+def _of_channels(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
     scale = known(shapes["scale"])
     return {"channels": scale[0] if scale else None}
+
+
+def _over_last_axes(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
+    return {"normalized_shape": known(shapes.get("Scale") or shapes.get("scale")), "has_bias": "B" in given}
 
 
 def _input_rank(values: Mapping[str, Any], shapes: _Shapes, given: _Given) -> dict[str, Any]:
@@ -238,7 +247,12 @@ _DERIVED: dict[str, Callable[[Mapping[str, Any], _Shapes, _Given], dict[str, Any
     "ConvTranspose": _transposed,
     "Gemm": _dense,
     "PRelu": _slopes,
-    "BatchNormalization": _batch_normalization,
+    "BatchNormalization": _of_channels,
+    "InstanceNormalization": _of_channels,
+    "GroupNormalization": _of_channels,
+    "LayerNormalization": _over_last_axes,
+    "RMSNormalization": _over_last_axes,
+    "DeformConv": _deformable,
     "Transpose": _reversed,
     "Flatten": _input_rank,
     "Squeeze": _input_rank,

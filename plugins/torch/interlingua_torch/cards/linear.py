@@ -82,4 +82,5 @@ CARDS = (
         inputs={"A": "input", "B": "mat2"},
         aliases=("torch.Tensor.bmm",),
     ),
+    card("Det", "torch.linalg.det", inputs={"X": "A"}, aliases=("torch.det", "torch.Tensor.det")),
 )

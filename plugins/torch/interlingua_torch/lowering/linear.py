@@ -12,8 +12,10 @@ from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.codegen.program import Layer, Statement
 from interlingua.codegen.weights import Weight
+from interlingua.errors import Unsupported
 from interlingua.ir.facts import is_constant, known, shape_of
 from interlingua_torch.lowering import lowers
+from interlingua_torch.lowering.calls import by_api, said, tensors
 from interlingua_torch.lowering.common import by_cards
 
 LINEAR = "torch.nn.Linear"
@@ -68,3 +70,32 @@ def _linear_without_bias(context: Context, value: ir.Value) -> tuple[Layer, Stat
     again = any(called in ast.unparse(each.value) for each in statements[:-1])
     bare = layer.weights.keys() == {"weight"} and ast.unparse(context.ref(value)) == last.targets[0]
     return (layer, last) if bare and not again else None
+
+
+@lowers("Gemm")
+def general(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`nn.Linear` or `F.linear` where the card says it; else `torch.addmm` with its factors, or a product alone."""
+    try:
+        return by_cards(context, node, facts)
+    except Unsupported:
+        pass
+    left, right, addend = tensors(context, node, "A", "B", "C")
+    assert left is not None and right is not None
+    left = ast.Attribute(left, "T", ast.Load()) if facts["transA"] else left
+    right = ast.Attribute(right, "T", ast.Load()) if facts["transB"] else right
+    if addend is not None and facts["beta"] != 0:
+        keywords = said(beta=(facts["beta"], 1.0), alpha=(facts["alpha"], 1.0))
+        return by_api(context, node, "torch.addmm", [addend, left, right], keywords)
+    product = expressions.operator("@", left, right)
+    context.note_mapping(node, "torch.matmul", product)
+    if facts["alpha"] == 1:
+        return product
+    return expressions.operator("*", expressions.literal(facts["alpha"]), product)
+
+
+@lowers("Einsum")
+def einsum(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`torch.einsum`, whose equations are ONNX's."""
+    operands = [context.as_tensor(value) for value in node.inputs if value is not None]
+    equation = "".join(facts["equation"].split())
+    return by_api(context, node, "torch.einsum", [equation, *operands])

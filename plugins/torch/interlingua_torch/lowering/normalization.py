@@ -1,0 +1,131 @@
+"""Normalizations whose weights the model computes, whose statistics are results too, or that drop at random."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import onnx_ir as ir
+
+from interlingua.cards import Facts
+from interlingua.codegen import expressions
+from interlingua.codegen.lowering import Context
+from interlingua.codegen.parts import is_read, unpack
+from interlingua.errors import Unsupported
+from interlingua.ir.edit import constant
+from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+from interlingua_torch.lowering import lowers
+from interlingua_torch.lowering.calls import by_api, by_helper, said, tensors, without
+from interlingua_torch.lowering.common import by_cards
+
+LAYER = "torch.nn.functional.layer_norm"
+ROOT_MEAN_SQUARE = "torch.nn.functional.rms_norm"
+STATISTICS = "torch.native_layer_norm"
+
+_LARGEST = 1 << 16
+
+
+def _extra(node: ir.Node) -> bool:
+    """Whether anything reads more than the first output."""
+    return any(is_read(output) for output in node.outputs[1:])
+
+
+@lowers("BatchNormalization")
+def batch(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
+    """The card's layer or call; a helper where new running statistics are results."""
+    if not facts["training_mode"] or not _extra(node):
+        return by_cards(context, node, facts)
+    arguments = tensors(context, node, "X", "scale", "B", "input_mean", "input_var")
+    keywords = said(momentum=(facts["momentum"], 0.9), eps=(facts["epsilon"], 1e-5))
+    unpack(context, node, by_helper(context, node, "batch_norm_training", arguments, keywords), "x", "mean", "var")
+    return None
+
+
+def _of_shape(value: ir.Value | None, shape: list[int] | None) -> bool:
+    return value is None or (shape is not None and known(shape_of(value)) == shape)
+
+
+def _is_neutral(context: Context, value: ir.Value | None, number: float) -> bool:
+    """Whether a weight that nobody trains is this number everywhere, or absent."""
+    if value is None:
+        return True
+    array = constant(value, _LARGEST) if is_constant(value) and not context.trained(value) else None
+    return array is not None and bool((array == number).all())
+
+
+@lowers("LayerNormalization", "RMSNormalization")
+def over_last_axes(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
+    """`nn.LayerNorm` with trained weights; a function where the model computes them or reads the statistics."""
+    source, scale, *rest = node.inputs
+    assert source is not None and scale is not None
+    if source.shape is None:
+        raise Unsupported("normalization over the last axes of an unknown number")
+    bias = rest[0] if rest else None
+    last = facts["axis"] - len(source.shape) if facts["axis"] >= 0 else facts["axis"]
+    sizes = known((shape_of(source) or ())[last:])
+    whole = _of_shape(scale, sizes) and _of_shape(bias, sizes)
+    if whole and not _extra(node) and all(is_constant(v) and context.trained(v) for v in (scale, bias) if v):
+        return by_cards(context, node, without(facts, "axis", "stash_type"))
+    if _is_neutral(context, scale, 1) and _is_neutral(context, bias, 0):
+        scale = bias = None
+        whole = True
+    x = context.as_tensor(source)
+    shape: Any = tuple(sizes) if sizes is not None else _last_sizes(x, last)
+    weight, added = (None if value is None else context.as_tensor(value) for value in (scale, bias))
+    if _extra(node):
+        if not whole or node.op_type != "LayerNormalization":
+            raise Unsupported("statistics of a normalization whose scale is broadcast")
+        call = by_api(context, node, STATISTICS, [x, shape, weight, added, facts["epsilon"]])
+        unpack(context, node, call, "x", "mean", "rstd")
+        return None
+    keywords = said(weight=(weight if whole else None, None), bias=(added if whole else None, None))
+    layer = node.op_type == "LayerNormalization"
+    keywords |= said(eps=(facts["epsilon"], 1e-5 if layer else None))
+    call = by_api(context, node, LAYER if layer else ROOT_MEAN_SQUARE, [x, shape], keywords)
+    if whole or weight is None:
+        return call
+    scaled = expressions.operator("*", call, weight)
+    return scaled if added is None else expressions.operator("+", scaled, added)
+
+
+def _last_sizes(source: ast.expr, axis: int) -> ast.expr:
+    shape = ast.Attribute(source, "shape", ast.Load())
+    return ast.Subscript(shape, ast.Slice(expressions.literal(axis)), ast.Load())
+
+
+@lowers("GroupNormalization", "InstanceNormalization")
+def over_channels(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """The card's layer or call; the statistics are computed in at least float32 either way."""
+    return by_cards(context, node, without(facts, "stash_type"))
+
+
+@lowers("MeanVarianceNormalization")
+def mean_and_variance(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """A helper of three calls."""
+    return by_helper(context, node, "mean_variance_norm", [*tensors(context, node, "X"), list(facts["axes"])])
+
+
+@lowers("LRN")
+def across_channels(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """The card's call for odd windows; a helper for even ones, which torch places one channel lower."""
+    if facts["size"] % 2:
+        return by_cards(context, node, facts)
+    keywords = said(alpha=(facts["alpha"], 1e-4), beta=(facts["beta"], 0.75), k=(facts["bias"], 1.0))
+    return by_helper(context, node, "local_response_norm", [*tensors(context, node, "X"), facts["size"]], keywords)
+
+
+@lowers("Dropout")
+def dropped(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
+    """`nn.Dropout`; a helper where the mask is a result, or where the model itself says that it trains."""
+    if not facts.computed and not facts.get("training_mode") and not _extra(node):
+        return by_cards(context, node, without(facts, "seed"))
+    given = inputs_of(node)
+    keywords: dict[str, Any] = {}
+    for name, keyword, default in (("ratio", "p", 0.5), ("training_mode", "training", False)):
+        if name in facts.computed:
+            keywords[keyword] = expressions.method(context.ref(given[name][0]), "item")
+        elif facts[name] != default:
+            keywords[keyword] = facts[name]
+    call = by_helper(context, node, "dropout", tensors(context, node, "data"), keywords)
+    unpack(context, node, call, "x", "mask")
+    return None
