@@ -18,7 +18,7 @@ from suite_cases import Case, Failed, decode, encode
 
 from interlingua import cards, pipeline, plugin
 from interlingua.codegen.package import Package
-from interlingua.errors import UnsupportedModel
+from interlingua.errors import Refusal, UnsupportedModel
 
 ZYGOTE = Path(__file__).with_name("suite_zygote.py")
 START_SECONDS = 120.0
@@ -74,8 +74,8 @@ def written(case: Case, folder: Path, framework: str) -> Package:
 
 def _refused(error: UnsupportedModel) -> str:
     """What each operator was refused for, once."""
-    lines = [(line.partition(" ")[0], line.partition(": ")[2]) for line in error.refusals]
-    return "; ".join(dict.fromkeys(f"{operator}: {reason}" for operator, reason in lines)) or error.message
+    lines = dict.fromkeys(f"{each.operator}: {each.reason}" for each in error.refusals if isinstance(each, Refusal))
+    return "; ".join(lines) or "; ".join(map(str, error.refusals)) or error.message
 
 
 def _too_long(*_: Any) -> None:

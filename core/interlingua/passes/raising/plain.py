@@ -22,6 +22,7 @@ def cast_like(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     if source.dtype == like.dtype and bypass(node, source):
         return None
     made = new("Cast", [source], {"to": int(like.dtype)})
+    made.attributes.update(node.attributes)
     made.outputs[0].type, made.outputs[0].shape = ir.TensorType(like.dtype), source.shape
     return [made]
 
