@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx_ir as ir
 
@@ -22,6 +24,7 @@ from interlingua.report import Proof, Report
 from interlingua.tables import Answer, query
 
 Shape = tuple[int | None, ...]
+Dynamic = Mapping[str, Mapping[int, str]]
 
 
 def _read_options(
@@ -30,33 +33,64 @@ def _read_options(
     input_shape: Shape | Mapping[str, Shape] | None,
     weights: str | Path | None,
     trust: bool,
+    example_inputs: Any = None,
+    input_dtype: Mapping[str, str] | None = None,
+    dynamic: Dynamic | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> ReadOptions:
     shapes = dict(input_shape) if isinstance(input_shape, Mapping) else {"": tuple(input_shape)} if input_shape else {}
-    return ReadOptions(tuple(inputs), tuple(outputs), shapes, trust, Path(weights) if weights is not None else None)
+    on_disk = isinstance(example_inputs, (str, os.PathLike))
+    return ReadOptions(
+        tuple(inputs),
+        tuple(outputs),
+        shapes,
+        trust,
+        Path(weights) if weights is not None else None,
+        arguments=dict(arguments or {}),
+        example_inputs=None if on_disk else example_inputs,
+        examples=Path(example_inputs) if on_disk else None,
+        dtypes=dict(input_dtype or {}),
+        dynamic=dict(dynamic or {}),
+    )
 
 
 def read(
-    source: str | Path,
+    source: object,
     *,
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     input_shape: Shape | Mapping[str, Shape] | None = None,
     weights: str | Path | None = None,
     trust: bool = False,
+    example_inputs: Any = None,
+    input_dtype: Mapping[str, str] | None = None,
+    dynamic: Dynamic | None = None,
+    arguments: Mapping[str, Any] | None = None,
     debug: bool = False,
 ) -> Source:
-    """The model at `source` in the canonical form of the IR: `.model` is an `onnx_ir.Model`, `.notes` what was dropped.
+    """The model `source` in the canonical form of the IR: `.model` is an `onnx_ir.Model`, `.notes` what was dropped.
+
+    `source` is a path, the name of a factory (`package.module:factory`), or an object of the framework (a module, an
+    exported program).
 
     `inputs` and `outputs` are names of the source, found where left out; `input_shape` is the shape of the only
     input, or shapes by input name, None for an unknown axis; `weights` stand beside the graph; `trust` lets a file
     execute what it holds; `debug` checks the conditions of every pass.
 
+    Of a source that is code: `example_inputs` is a tensor, a tuple, a dict of keyword arguments, a pair of both, or
+    an `.npz` file by input name (or `input_shape` with `input_dtype` makes them up); `dynamic` labels axes of inputs
+    that vary, `{"x": {0: "batch", 3: "width"}}`; `arguments` are keyword arguments of the factory.
+
     Raises:
         InvalidSource: nothing there, or not a model that an installed plugin reads.
+        UsageError: an object that no plugin takes, a factory that cannot be called, inputs without examples.
         UntrustedSource: reading would execute code.
         UnsupportedModel: operators without a form in the IR.
     """
-    return pipeline.read(Path(source), _read_options(inputs, outputs, input_shape, weights, trust), debug=debug)
+    options = _read_options(
+        inputs, outputs, input_shape, weights, trust, example_inputs, input_dtype, dynamic, arguments
+    )
+    return pipeline.read(source, options, debug=debug)
 
 
 def write(
@@ -88,7 +122,7 @@ def write(
 
 
 def check(
-    source: str | Path,
+    source: object,
     *,
     to: Sequence[str] = (),
     inputs: Sequence[str] = (),
@@ -96,6 +130,10 @@ def check(
     input_shape: Shape | Mapping[str, Shape] | None = None,
     weights: str | Path | None = None,
     trust: bool = False,
+    example_inputs: Any = None,
+    input_dtype: Mapping[str, str] | None = None,
+    dynamic: Dynamic | None = None,
+    arguments: Mapping[str, Any] | None = None,
     extensions: Sequence[str | Path] = (),
 ) -> list[Finding]:
     """What stands in the way of converting the model to the frameworks `to` (all where none is named), all at once.
@@ -107,7 +145,10 @@ def check(
         UsageError: a framework is not known.
     """
     _load(extensions)
-    return obstacles.check(pipeline.read(Path(source), _read_options(inputs, outputs, input_shape, weights, trust)), to)
+    options = _read_options(
+        inputs, outputs, input_shape, weights, trust, example_inputs, input_dtype, dynamic, arguments
+    )
+    return obstacles.check(pipeline.read(source, options), to)
 
 
 def _load(files: Sequence[str | Path]) -> None:
@@ -117,7 +158,7 @@ def _load(files: Sequence[str | Path]) -> None:
 
 
 def convert(
-    source: str | Path,
+    source: object,
     to: str,
     out: str | Path,
     *,
@@ -126,6 +167,10 @@ def convert(
     input_shape: Shape | Mapping[str, Shape] | None = None,
     weights: str | Path | None = None,
     trust: bool = False,
+    example_inputs: Any = None,
+    input_dtype: Mapping[str, str] | None = None,
+    dynamic: Dynamic | None = None,
+    arguments: Mapping[str, Any] | None = None,
     extensions: Sequence[str | Path] = (),
     layout: str = "source",
     native: str = "",
@@ -142,7 +187,7 @@ def convert(
     debug: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Converts the model at `source` to the framework `to`, proves it, and writes the folder `out`.
+    """Converts the model `source` to the framework `to`, proves it, and writes the folder `out`.
 
     The first options are those of `read`. `layout`: inputs and outputs keep the "source"'s axis order, take the
     target's "native" one, or everything stays "channels_first". `native` is the native artifact's format.
@@ -158,7 +203,9 @@ def convert(
     """
     _load(extensions)
     chosen = ConvertOptions(
-        read=_read_options(inputs, outputs, input_shape, weights, trust),
+        read=_read_options(
+            inputs, outputs, input_shape, weights, trust, example_inputs, input_dtype, dynamic, arguments
+        ),
         layout=layout,
         native=native,
         class_name=class_name,

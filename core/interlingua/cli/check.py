@@ -16,15 +16,17 @@ _SHOWN = 3
 
 
 def check(
-    source: Annotated[Path, typer.Argument(help="A model file, folder or checkpoint prefix.")],
-    to: Annotated[
-        str, typer.Option("--to", help="Frameworks, separated by commas; all where left out.")
-    ] = "",
+    source: Annotated[Path, typer.Argument(help="A model file, folder, checkpoint prefix, or package.module:factory.")],
+    to: Annotated[str, typer.Option("--to", help="Frameworks, separated by commas; all where left out.")] = "",
     inputs: options.Inputs = "",
     outputs: options.Outputs = "",
     input_shape: options.InputShape = None,
     weights: options.Weights = None,
     trust: options.Trust = False,
+    example_inputs: options.ExampleInputs = None,
+    input_dtype: options.InputDtype = None,
+    dynamic: options.Dynamic = None,
+    arguments: options.Arguments = "",
     extensions: options.Extensions = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
@@ -42,6 +44,10 @@ def check(
         input_shape=options.shapes(input_shape),
         weights=weights,
         trust=trust,
+        example_inputs=example_inputs,
+        input_dtype=options.pairs(input_dtype),
+        dynamic=options.axes(dynamic),
+        arguments=options.keywords(arguments),
         extensions=extensions or (),
     )
     if as_json:

@@ -11,7 +11,7 @@ from interlingua.cli import options
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="A model file, folder or checkpoint prefix.")],
+    source: Annotated[Path, typer.Argument(help="A model file, folder, checkpoint prefix, or package.module:factory.")],
     to: Annotated[str, typer.Option("--to", help="The framework to convert to.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     inputs: options.Inputs = "",
@@ -19,6 +19,10 @@ def convert(
     input_shape: options.InputShape = None,
     weights: options.Weights = None,
     trust: options.Trust = False,
+    example_inputs: options.ExampleInputs = None,
+    input_dtype: options.InputDtype = None,
+    dynamic: options.Dynamic = None,
+    arguments: options.Arguments = "",
     extensions: options.Extensions = None,
     layout: Annotated[
         str,
@@ -58,6 +62,10 @@ def convert(
             input_shape=options.shapes(input_shape),
             weights=weights,
             trust=trust,
+            example_inputs=example_inputs,
+            input_dtype=options.pairs(input_dtype),
+            dynamic=options.axes(dynamic),
+            arguments=options.keywords(arguments),
             extensions=extensions or (),
             layout=layout,
             native=native,

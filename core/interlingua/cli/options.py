@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +11,17 @@ Inputs = Annotated[str, typer.Option(help="Names of the source's inputs, separat
 Outputs = Annotated[str, typer.Option(help="Names of the source's outputs, separated by commas; found where left out.")]
 InputShape = Annotated[
     list[str] | None,
-    typer.Option(help="Shape of an input, as 'None,224,224,3' or 'name:None,224,224,3'; may be given again."),
+    typer.Option(help="Shape of an input, as 'None,224,224,3' or 'name=None,224,224,3'; may be given again."),
 ]
+InputDtype = Annotated[
+    list[str] | None, typer.Option(help="Type of a made-up example input, as 'ids=int64'; may be given again.")
+]
+ExampleInputs = Annotated[Path | None, typer.Option(help="Example inputs of a source that is code (.npz, by name).")]
+Dynamic = Annotated[
+    list[str] | None,
+    typer.Option(help="Axes of an input that vary, as 'x:0=batch,3=width'; may be given again."),
+]
+Arguments = Annotated[str, typer.Option(help="Keyword arguments of the source's factory, as JSON.")]
 Weights = Annotated[Path | None, typer.Option(help="Weights that stand beside the graph.")]
 Extensions = Annotated[
     list[Path] | None,
@@ -38,7 +47,7 @@ def shapes(texts: list[str] | None) -> dict[str, tuple[int | None, ...]]:
 def _shape(text: str) -> tuple[str, tuple[int | None, ...]]:
     from interlingua.errors import UsageError
 
-    name, colon, sizes = text.rpartition(":")
+    name, mark, sizes = text.rpartition("=" if "=" in text else ":")
     found: list[int | None] = []
     for word in sizes.split(","):
         size = word.strip()
@@ -48,4 +57,59 @@ def _shape(text: str) -> tuple[str, tuple[int | None, ...]]:
             found.append(int(size))
         else:
             raise UsageError(f"Expected a shape such as 'None,224,224,3'. Received {text!r}.")
-    return name if colon else "", tuple(found)
+    return name if mark else "", tuple(found)
+
+
+def pairs(texts: list[str] | None) -> dict[str, str]:
+    """What `name=value` says, by name.
+
+    Raises:
+        UsageError: a text is no such pair.
+    """
+    from interlingua.errors import UsageError
+
+    found: dict[str, str] = {}
+    for text in texts or []:
+        name, mark, value = text.partition("=")
+        if not (name and mark and value):
+            raise UsageError(f"Expected name=value, such as ids=int64. Received {text!r}.")
+        found[name] = value
+    return found
+
+
+def axes(texts: list[str] | None) -> dict[str, dict[int, str]]:
+    """Labels of axes by input name, of texts such as `x:0=batch,3=width`; the name "" stands for the only input.
+
+    Raises:
+        UsageError: a text is nothing like it.
+    """
+    from interlingua.errors import UsageError
+
+    found: dict[str, dict[int, str]] = {}
+    for text in texts or []:
+        name, _, rows = text.rpartition(":")
+        for row in rows.split(","):
+            axis, _, label = row.partition("=")
+            if not axis.strip().isdigit() or not label.strip().isidentifier():
+                raise UsageError(f"Expected dynamic axes such as 'x:0=batch,3=width'. Received {text!r}.")
+            found.setdefault(name, {})[int(axis)] = label.strip()
+    return found
+
+
+def keywords(text: str) -> dict[str, Any]:
+    """Keyword arguments of a JSON object.
+
+    Raises:
+        UsageError: the text is none.
+    """
+    import json
+
+    from interlingua.errors import UsageError
+
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise UsageError(f"Expected JSON as --arguments. Received {text!r}: {error}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f'Expected a JSON object as --arguments, such as {{"depth": 2}}. Received {text!r}.')
+    return found

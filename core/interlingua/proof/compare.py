@@ -14,6 +14,9 @@ Array = np.ndarray[Any, Any]
 
 DEFAULT_TOLERANCE = 1e-4
 
+ROUNDINGS = 4
+"""So many units in the last place may part two right results of float16 or bfloat16."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
@@ -48,10 +51,24 @@ def check_tolerance(tolerance: float) -> float:
     return tolerance
 
 
+def is_floating(array: Array) -> bool:
+    """Whether the array holds real numbers, those of ml_dtypes (bfloat16, the float8 family) included."""
+    return array.dtype.kind == "f" or (array.dtype.kind == "V" and array.dtype.isbuiltin == 2)
+
+
+def bound(tolerance: float, dtype: np.dtype[Any]) -> float:
+    """The tolerance for numbers of a type: two computations of types with few digits agree to few roundings at best."""
+    import ml_dtypes
+
+    floating = dtype.kind == "f" or (dtype.kind == "V" and dtype.isbuiltin == 2)
+    return max(tolerance, ROUNDINGS * float(ml_dtypes.finfo(dtype).eps)) if floating else tolerance
+
+
 def compare(name: str, reference: Array, other: Array, tolerance: float = DEFAULT_TOLERANCE) -> Difference:
     """The difference of `other` from `reference`; relative means max|Δ| / max|reference|.
 
-    NaN agrees with NaN and an infinity with the same infinity, at the same place; anything else differs.
+    Numbers of few digits (float16, bfloat16) agree within a few roundings. NaN agrees with NaN and an infinity with
+    the same infinity, at the same place; anything else differs.
     """
     if reference.shape != other.shape:
         return Difference(name, math.inf, math.inf, False, f"shape {other.shape}, expected {reference.shape}")
@@ -70,4 +87,4 @@ def compare(name: str, reference: Array, other: Array, tolerance: float = DEFAUL
     absolute = float(np.max(np.abs(left[finite] - right[finite])))
     scale = float(np.max(np.abs(left[finite])))
     relative = absolute / scale if scale else (0.0 if absolute == 0 else math.inf)
-    return Difference(name, absolute, relative, relative <= tolerance)
+    return Difference(name, absolute, relative, relative <= bound(tolerance, reference.dtype))

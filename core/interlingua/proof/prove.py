@@ -19,7 +19,7 @@ from interlingua.notes import Notes, Skipped
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
 from interlingua.proof import divergence, execute, inputs
-from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, Difference, check_tolerance, compare
+from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, Difference, check_tolerance, compare, is_floating
 from interlingua.report import Proof
 from interlingua.worker import shared
 
@@ -74,16 +74,16 @@ def prove(
         ir_outputs = execute.run_ir(path, arrays)
         doubt = _insensitive(source.model, path, arrays, ir_outputs)
     original = _source_outputs(source, arrays, notes)
-    told = IR_NAME if original is None else f"source in {source.runtime}"
+    told = IR_NAME if original is None else f"source in {source.runtime}" if source.runtime else "source in memory"
     reference = ir_outputs if original is None else original
     proofs: list[Proof] = []
     if original is not None:
-        runtimes = [source.runtime, execute.IR_RUNTIME]
-        proof = compared(IR_NAME, told, names, original, ir_outputs, options, runtimes)
+        proof = compared(IR_NAME, told, names, original, ir_outputs, options, [*_runtimes(source), execute.IR_RUNTIME])
+        proof = _stamped(proof, source)
         if proof.verdict == "failed":
             _fail(proof, _source_divergence(source, arrays, options))
         proofs.append(proof)
-    _keep(folder, dict(zip(names, reference, strict=True)), arrays if options.arrays else {})
+    _keep(folder, dict(zip(names, reference, strict=True)), arrays if options.arrays or source.examples else {})
     if package.unproved:
         notes.add(Skipped("target", f"not run in proof: {' '.join(package.unproved)}"))
         return proofs
@@ -91,11 +91,12 @@ def prove(
     runnable = targets(folder, native, [port.identifier for port in package.outputs])
     total = len(proofs) + len(runnable)
     turned = _turned_inputs(prepared, package, arrays)
-    runtimes = [source.runtime or execute.IR_RUNTIME, framework.backend.runtime]
+    runtimes = [*(_runtimes(source) or ([] if source.local else [execute.IR_RUNTIME])), framework.backend.runtime]
     for what, arguments in runnable:
         progress.count(len(proofs), total, "checks")
         outputs = execute.run(framework.backend.runtime, turned, arguments, phase=f"run {what}")
         proof = compared(what, told, names, reference, _turned_back(prepared, outputs), options, runtimes)
+        proof = _stamped(proof, source)
         if proof.verdict == "failed":
             _fail(proof, _target_divergence(prepared, package, framework, runnable, arrays, options))
         proofs.append(dataclasses.replace(proof, verdict="inconclusive", reason=doubt) if doubt else proof)
@@ -105,12 +106,25 @@ def prove(
     return proofs
 
 
+def _runtimes(source: Source) -> list[str]:
+    """The runtime that ran the source, if a worker did."""
+    return [source.runtime] if source.runtime else []
+
+
+def _stamped(proof: Proof, source: Source) -> Proof:
+    """The proof with the versions of this process, where the source ran in it."""
+    if source.local is None:
+        return proof
+    told = ", ".join(f"{key} {value}" for key, value in source.local.versions.items())
+    return dataclasses.replace(proof, runtimes={"memory": told, **proof.runtimes})
+
+
 def _arrays(source: Source, options: VerifyOptions) -> dict[str, Array]:
     """The inputs of the proof by name: a user's own, or seeded ones."""
     wanted = ports(tuple(source.model.graph.inputs))
     if options.arrays:
         return inputs.load(options.arrays, wanted)
-    return inputs.make(wanted, seed=options.seed, batch=options.batch)
+    return inputs.make(wanted, seed=options.seed, batch=options.batch, examples=source.examples)
 
 
 def _keep(folder: Path, outputs: Mapping[str, Array], given: Mapping[str, Array]) -> None:
@@ -120,6 +134,8 @@ def _keep(folder: Path, outputs: Mapping[str, Array], given: Mapping[str, Array]
 
 
 def _source_outputs(source: Source, arrays: Mapping[str, Array], notes: Notes) -> list[Array] | None:
+    if source.local is not None:
+        return source.local.run(arrays)
     if not source.runtime:
         notes.add(Skipped("source", "no runtime can run the original; the target is compared with the IR"))
         return None
@@ -204,6 +220,8 @@ def _fail(proof: Proof, where: divergence.Divergence | None) -> None:
 def _source_divergence(
     source: Source, arrays: Mapping[str, Array], options: VerifyOptions
 ) -> divergence.Divergence | None:
+    if not source.runtime:
+        return None
     values = execute.trace_ir(source.model, arrays)
     others = execute.trace(source.runtime, arrays, source.run)
     return divergence.first(source.model, values, others, options.tolerance, {})
@@ -235,15 +253,16 @@ def _target_divergence(
 
 def _insensitive(model: ir.Model, path: Path, arrays: Mapping[str, Array], outputs: Sequence[Array]) -> str:
     """Why the proof tells nothing: outputs are NaN, or do not move with the inputs; "" where it tells something."""
-    if all(array.dtype.kind == "f" and np.isnan(array).any() for array in outputs):
+    if all(is_floating(array) and np.isnan(array.astype(np.float64)).any() for array in outputs):
         return f"the outputs hold NaN{_weights_with_nan(model)}"
-    floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
+    floats = [name for name, array in arrays.items() if is_floating(array)]
     if not floats:
         return ""
     moved = {
-        name: array[::-1] * 0.5 + 0.25 if name in floats and array.ndim else array for name, array in arrays.items()
+        name: array.astype(np.float64)[::-1] * 0.5 + 0.25 if name in floats and array.ndim else array
+        for name, array in arrays.items()
     }
-    moved = {name: np.ascontiguousarray(array, arrays[name].dtype) for name, array in moved.items()}
+    moved = {name: np.ascontiguousarray(array.astype(arrays[name].dtype)) for name, array in moved.items()}
     others = execute.run_ir(path, moved)
     for before, after in zip(outputs, others, strict=True):
         if before.shape == after.shape and not compare("", before, after, INSENSITIVE).within:

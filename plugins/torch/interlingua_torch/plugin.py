@@ -12,6 +12,18 @@ RUNTIME = Runtime(
 )
 
 
+def _format(name: str, title: str, reader: str = "read_module", inspector: str = "") -> Format:
+    """A format of PyTorch's own that stands on disk, or whose name can be imported."""
+    return Format(
+        name,
+        title,
+        "interlingua_torch.frontend.recognise:recognise",
+        reader=f"interlingua_torch.frontend.reader:{reader}",
+        runtime="torch",
+        inspector=inspector,
+    )
+
+
 @hookimpl
 def frameworks() -> tuple[Framework, ...]:
     """PyTorch."""
@@ -22,13 +34,20 @@ def frameworks() -> tuple[Framework, ...]:
             aliases=("pytorch",),
             runtimes=(RUNTIME,),
             formats=(
-                Format(
+                _format(
                     "torch-export",
                     "a PyTorch exported program (.pt2)",
-                    "interlingua_torch.frontend.recognise:exported_program",
-                    reader="interlingua_torch.frontend.reader:read",
-                    runtime="torch",
-                    inspector="interlingua_torch.frontend.inspect:inspect",
+                    "read",
+                    "interlingua_torch.frontend.inspect:inspect",
+                ),
+                _format("torchscript", "a TorchScript module (.pt)"),
+                _format("torch-pickle", "a pickled PyTorch module (.pt, with --trust)"),
+                _format("torch-factory", "an importable factory of a PyTorch module (package.module:factory)"),
+                Format(
+                    "torch-module",
+                    "a PyTorch module or exported program in memory",
+                    reader="interlingua_torch.frontend.memory:read",
+                    accepts="interlingua_torch.frontend.recognise:accepts",
                 ),
             ),
             backend=Backend("interlingua_torch.backend:write", natives=("torch-export",), runtime="torch"),

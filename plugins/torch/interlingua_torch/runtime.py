@@ -1,21 +1,35 @@
-"""Runs PyTorch in a worker: loaded by file, imports nothing of ours."""
+"""Runs PyTorch in a worker: loaded by file, imports nothing of ours but the files beside it."""
 
+import contextlib
 import gc
 import importlib.util
-import itertools
-import logging
+import json
 import os
 import platform
-import re
 import sys
 
-import numpy as np
 import safetensors
 import torch
 
+__package__ = __name__
+__path__ = [os.path.dirname(os.path.abspath(__file__))]  # the files beside this one are its submodules
+
+from .runtime_export import LAYERS, NAMES, Model, export_module, export_program, portable
+from .runtime_facts import program_call
+from .runtime_sources import importable, module_of, shell_inputs
+from .runtime_values import (
+    Problem,
+    arguments,
+    flat,
+    one_line,
+    results,
+    tensors_of,
+    to_array,
+    to_tensor,
+)
+
 torch.set_num_threads(2)
-NAMES = "interlingua.names"
-LAYERS = "interlingua.layers"
+SIGNATURE = "interlingua.signature"
 
 
 def versions(arrays):
@@ -33,50 +47,74 @@ def _module(folder):
     return module
 
 
-def _loaded(path, format):
+def _told(folder):
+    """What weights.safetensors tells beside the weights."""
+    with safetensors.safe_open(os.path.join(folder, "weights.safetensors"), "pt") as file:
+        return file.metadata() or {}
+
+
+def _written_call(folder):
+    """The call of model.py: the trees that its forward takes, None where it takes tensors in order."""
+    said = json.loads(_told(folder).get(SIGNATURE, "null"))
+    return {"args": said["inputs"], "kwargs": {}} if said else None
+
+
+def _in_order(arrays):
+    return {"args": [{"leaf": name} for name in arrays], "kwargs": {}}
+
+
+def _loaded(path, format, arrays, source):
+    """The model, the trees of its call, and the tree of its results where some of them are left out."""
     if format == "python":
-        return _module(path).load().eval()
+        return _module(path).load().eval(), _written_call(path) or _in_order(arrays), None
     if format == "torch-export":
-        return torch.export.load(path).module()
-    raise ValueError("Expected a format of PyTorch (python, torch-export). Received %r." % format)
+        program = torch.export.load(path)
+        told = program_call(program)
+        return program.module(), told["call"], told["returns"]
+    if source:
+        return module_of(source["module"])[0], source["call"], source["returns"]
+    raise ValueError("Expected a format of PyTorch (python, torch-export, a module). Received %r." % format)
 
 
-def _tensors(arrays):
-    return [torch.from_numpy(np.array(array)) for array in arrays.values()]
+def _named(outputs, names, returns=None):
+    """The outputs by name; numbers that the source's code states are none of the graph's."""
+    values = flat(outputs)
+    rows = results(returns) if returns else [{"leaf": ""}] * len(values)
+    values = [value for value, row in zip(values, rows, strict=True) if "leaf" in row]
+    names = names or ["output_%d" % i for i in range(len(values))]
+    return {name: to_array(value) for name, value in zip(names, values, strict=True)}
 
 
-def _named(outputs, names):
-    flat = torch.utils._pytree.tree_leaves(outputs)
-    names = names or ["output_%d" % i for i in range(len(flat))]
-    return {name: value.detach().numpy() for name, value in zip(names, flat, strict=True)}
-
-
-def run(arrays, path, format, inputs=None, outputs=None):
-    """The model's outputs, in order, for inputs given in order."""
+def run(arrays, path, format, inputs=None, outputs=None, source=None):
+    """The model's outputs, in order, for inputs given by name or in order; `source` tells how a module is made."""
     gc.collect()  # exported programs hold cycles: the weights of the last one go before new ones come
-    torch.manual_seed(0)
-    with torch.no_grad():
-        result = _loaded(path, format)(*_tensors(arrays))
-    return {}, _named(result, outputs)
+    with importable(source["folder"]) if source else contextlib.nullcontext():
+        model, call, returns = _loaded(path, format, arrays, source)
+        torch.manual_seed(0)
+        with torch.no_grad():
+            args, kwargs = arguments(call, tensors_of(call, arrays))
+            return {}, _named(model(*args, **kwargs), outputs, returns)
 
 
-def trace(arrays, path, format, names=None):
+def trace(arrays, path, format, names=None, inputs=None, source=None):
     """The outputs of the named layers (all of them where none is named)."""
-    model = _loaded(path, format)
     kept = {}
 
     def keep(name):
         def hook(module, args, output):
             if isinstance(output, torch.Tensor):
-                kept[name] = output.detach().numpy()
+                kept[name] = to_array(output)
 
         return hook
 
-    for name, module in model.named_modules():
-        if name and (not names or name in names):
-            module.register_forward_hook(keep(name))
-    with torch.no_grad():
-        model(*_tensors(arrays))
+    with importable(source["folder"]) if source else contextlib.nullcontext():
+        model, call, _ = _loaded(path, format, arrays, source)
+        for name, module in model.named_modules():
+            if name and (not names or name in names):
+                module.register_forward_hook(keep(name))
+        with torch.no_grad():
+            args, kwargs = arguments(call, tensors_of(call, arrays))
+            model(*args, **kwargs)
     return {}, kept
 
 
@@ -85,78 +123,67 @@ def _example(port, batch):
     return torch.zeros(shape, dtype=getattr(torch, port["dtype"]))
 
 
-def _portable(trace):
-    """The trace without the folders of this machine: the same model gives the same bytes anywhere."""
-    trace = re.sub(r'File "[^"]*site-packages[/\\]', 'File "', trace)
-    return re.sub(r'File "[/\\][^"]*[/\\]', 'File "', trace)
-
-
-def _exported(model, ports):
+def _exported(model, ports, call=None):
     """The exported program, its unknown axes dynamic; unknown sizes are tried as 2: 1 would be a constant."""
-    examples = tuple(_example(port, 2) for port in ports)
-    dynamic = tuple(
-        {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(port["shape"]) if size is None} for port in ports
-    )
+    call = call or {"args": [{"leaf": port["name"]} for port in ports], "kwargs": {}}
+    args, _ = arguments(call, {port["name"]: _example(port, 2) for port in ports})
+    axes = {
+        port["name"]: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(port["shape"]) if size is None}
+        for port in ports
+    }
     with torch.no_grad():
-        program = torch.export.export(model, examples, dynamic_shapes=dynamic)
+        program = torch.export.export(model, args, dynamic_shapes=arguments(call, axes)[0])
     for node in program.graph.nodes:
         if "stack_trace" in node.meta:
-            node.meta["stack_trace"] = _portable(node.meta["stack_trace"])
+            node.meta["stack_trace"] = portable(node.meta["stack_trace"])
     return program
 
 
 def _opened(path, extra=None):
-    """The program of an archive, or None and why PyTorch cannot read it."""
+    """The program of an archive.
+
+    Raises:
+        Problem: PyTorch cannot read it.
+    """
     try:
-        return torch.export.load(path, extra_files=extra), ""
+        return torch.export.load(path, extra_files=extra)
     except Exception as error:  # whatever the damage leads to
-        lines = str(error.__cause__ or error).strip().splitlines()
-        return None, "%s: %s" % (type(error).__name__, lines[0] if lines else "")
-
-
-def _dropouts(program):
-    """The program's dropouts in order: the path of the module that each stands in, and its ratio."""
-    found = []
-    for node in program.graph.nodes:
-        if node.op == "call_function" and str(node.target).startswith("aten.dropout"):
-            stack = list(node.meta.get("nn_module_stack", {}).values())
-            ratio = node.args[1] if len(node.args) > 1 else node.kwargs["p"]
-            found.append({"module": stack[-1][0] if stack else "", "ratio": ratio})
-    return found
-
-
-def _apart(graph):
-    """Gives a value that has an initializer's name another: the exporter takes names of buffers for results too."""
-    taken = set(graph.initializers) | {value.name for node in graph for value in node.outputs}
-    for node in graph:
-        for value in node.outputs:
-            if value.name in graph.initializers:
-                number = next(i for i in itertools.count(1) if "%s_%d" % (value.name, i) not in taken)
-                value.name = "%s_%d" % (value.name, number)
-                taken.add(value.name)
+        said = "Expected a .pt2 archive that PyTorch reads. Received %r: %s" % (os.path.basename(path), one_line(error))
+        hint = "Export it anew with torch.export.save; a newer PyTorch writes what an older one cannot read."
+        raise Problem(said, "InvalidSource", hint) from error
 
 
 def export(arrays, path, folder):
     """The exported program as ONNX in `folder`, weights under their state-dict names; names it carries from before."""
     extra = {NAMES: "", LAYERS: ""}
-    program, problem = _opened(path, extra)
-    if program is None:
-        return {"problem": problem}, {}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        exported = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=20, verbose=False)
-    _apart(exported.model.graph)
-    target = os.path.join(folder, "model.onnx")
-    exported.save(target, external_data=True)
-    told = {"names": extra[NAMES], "layers": extra[LAYERS], "dropouts": _dropouts(program)}
-    return {"path": target, "trained": sorted(program.graph_signature.parameters), **told}, {}
+    try:
+        return export_program(_opened(path, extra), folder, extra), {}
+    except Problem as problem:
+        return problem.told, {}
+
+
+def export_source(arrays, source, shapes, dtypes, dynamic, folder):
+    """The module that `source` names as ONNX in `folder`; `arrays` or `shapes` by input name are its example.
+
+    Returns what there is to know of it, and the example by input name.
+    """
+    try:
+        with importable(source["folder"]):
+            module, notes = module_of(source["module"])
+            model = Model(module, (), shell_inputs(module, shapes, dtypes, arrays), dynamic)
+            told = export_module(model, folder)
+            told["notes"] = notes + told["notes"]
+            return told, {name: to_array(value) for name, value in model.example().items()}
+    except Problem as problem:
+        return problem.told, {}
 
 
 def describe(arrays, path):
     """What the program holds: inputs, outputs, operators, weights."""
-    program, problem = _opened(path)
-    if program is None:
-        return {"problem": problem}, {}
+    try:
+        program = _opened(path)
+    except Problem as problem:
+        return problem.told, {}
     signature = program.graph_signature
     rows = []
     for node in program.graph.nodes:
@@ -169,24 +196,18 @@ def describe(arrays, path):
             count = sum(program.state_dict[name].numel() for name in used if name)
             rows.append({"name": layer or node.name, "kind": str(node.target), "output": shape, "parameters": count})
     total = sum(value.numel() for value in program.state_dict.values())
-    told = {"inputs": list(signature.user_inputs), "outputs": list(map(str, signature.user_outputs))}
+    told = {"inputs": list(map(str, signature.user_inputs)), "outputs": list(map(str, signature.user_outputs))}
     return {**told, "layers": rows, "parameters": total}, {}
-
-
-def _carried_names(folder):
-    """The maps from names of weights and layers to the source's, as weights.safetensors carries them, as JSON."""
-    with safetensors.safe_open(os.path.join(folder, "weights.safetensors"), "pt") as file:
-        said = file.metadata() or {}
-    return {key: said.get(key, "{}") for key in (NAMES, LAYERS)}
 
 
 def materialise(arrays, folder, native, inputs):
     """Makes the native artifact of model.py in `folder`; counts the permutes of the exported graph."""
     if native != "torch-export":
         raise ValueError("Expected a native artifact of PyTorch (torch-export). Received %r." % native)
-    program = _exported(_module(folder).load().eval(), inputs)
+    program = _exported(_module(folder).load().eval(), inputs, _written_call(folder))
     path = os.path.join(folder, "model.pt2")
-    torch.export.save(program, path, extra_files=_carried_names(folder))
+    said = _told(folder)
+    torch.export.save(program, path, extra_files={key: said.get(key, "{}") for key in (NAMES, LAYERS)})
     turning = ("aten.permute", "aten.transpose", "aten.movedim")
     transposes = sum(str(node.target).startswith(turning) for node in program.graph.nodes if node.op == "call_function")
     return {"path": "model.pt2", "files": ["model.pt2"], "transposes": transposes}, {}
@@ -215,7 +236,7 @@ def probe(arrays, api, args=(), kwargs=None, weights=None):
     A layer is built with `kwargs`, given `weights` (its own name of each to an array's name), then called on `args`.
     """
     function = _dotted(api)
-    tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    tensors = {name: to_tensor(array) for name, array in arrays.items()}
     values = [_filled(value, tensors) for value in args]
     named = {name: _filled(value, tensors) for name, value in (kwargs or {}).items()}
     torch.manual_seed(0)

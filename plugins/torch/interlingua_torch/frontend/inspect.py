@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from interlingua.artifact import Artifact, Inspection, Layer
 from interlingua.worker import shared
-from interlingua_torch.frontend.reader import check_opened
+from interlingua_torch.frontend.exported import check
 
 
 def inspect(artifact: Artifact) -> Inspection:
     """The program's inputs, outputs, operators and weights, told by PyTorch in a worker."""
     told = shared("torch").call("describe", phase="inspect", timeout=300.0, path=str(artifact.path)).value
-    check_opened(artifact, told)
+    check(told)
     layers = tuple(Layer(row["name"], row["kind"], row["output"], row["parameters"]) for row in told["layers"])
     return Inspection(
         "torch-export",

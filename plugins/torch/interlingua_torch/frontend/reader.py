@@ -1,30 +1,21 @@
-"""Reads exported programs: PyTorch's own exporter in a worker, then names and scopes from its metadata."""
+"""Reads what PyTorch saves or makes: its own exporters in a worker, then names and places from what they tell."""
 
 from __future__ import annotations
 
-import ast
-import json
-import re
-from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
-import onnx_ir as ir
+import numpy as np
 
 from interlingua.artifact import Artifact, ReadOptions, Source
-from interlingua.errors import InvalidSource, UsageError
-from interlingua.ir import metadata
-from interlingua.ir.origin import Constant, Parameter, parse
-from interlingua.onnx.reader import load
+from interlingua.errors import InvalidSource, UntrustedSource, UsageError
 from interlingua.scratch import scratch_folder
 from interlingua.worker import shared
-from interlingua_torch.frontend.exporter import forget_zero_biases, restore_dropouts
+from interlingua_torch.frontend.exported import check, model_of
+from interlingua_torch.frontend.recognise import FACTORY, PICKLE, PROGRAM, SCRIPT
 
-_SCOPES = "pkg.torch.onnx.name_scopes"
-_TRACE = "pkg.torch.onnx.stack_trace"
-_NO_MODULE = "_empty_nn_module_stack"
-_TORCH = re.compile(r"(^|-packages/)torch/")
 _SECONDS = 1800.0
+_KINDS = {FACTORY: "factory", SCRIPT: "torchscript", PICKLE: "pickle"}
 
 
 def read(artifact: Artifact, options: ReadOptions) -> Source:
@@ -33,75 +24,98 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     Raises:
         InvalidSource: PyTorch cannot read the archive.
         UsageError: inputs or outputs were named that the program does not have.
-        WorkerFailed: PyTorch could not export it.
+        UnsupportedModel: the exporter to ONNX does not take the program.
     """
     folder = scratch_folder(options)
     reply = shared("torch").call(
         "export", phase="export to ONNX", timeout=_SECONDS, path=str(artifact.path), folder=str(folder)
     )
-    check_opened(artifact, reply.value)
-    model = load(Path(reply.value["path"]))
-    names: dict[str, str] = json.loads(reply.value["names"] or "{}")
-    layers: dict[str, str] = json.loads(reply.value["layers"] or "{}")
-    for node in model.graph.all_nodes():
-        _place(node, layers)
-    trained = frozenset(reply.value["trained"])
-    for value in model.graph.initializers.values():
-        name = value.name or ""
-        kept = name in trained or _is_statistic(value)
-        metadata.set_origin(value, parse(names[name]) if name in names else Parameter(name) if kept else Constant(name))
-    restore_dropouts(model, reply.value["dropouts"], options.notes)
-    forget_zero_biases(model)
-    _choose(model, options)
-    outputs = [value.name for value in model.graph.outputs]
-    run = {"path": str(artifact.path), "format": "torch-export", "outputs": outputs}
+    check(reply.value)
+    model = model_of(reply.value, options)
+    run = {"path": str(artifact.path), "format": PROGRAM, "outputs": [value.name for value in model.graph.outputs]}
     return Source(model, artifact, "torch", run, options.notes)
 
 
-def check_opened(artifact: Artifact, told: Mapping[str, Any]) -> None:
-    """Refuses an archive that PyTorch cannot read.
+def read_module(artifact: Artifact, options: ReadOptions) -> Source:
+    """The module that a factory makes, or that a TorchScript file or a trusted pickle holds.
 
     Raises:
-        InvalidSource: with PyTorch's reason.
+        UntrustedSource: a pickle of code, and nobody said that it is trusted; the class is named.
+        UsageError: the factory cannot be called, or the inputs have no examples.
+        InvalidSource: the file is damaged, or the weights are not the module's.
+        UnsupportedModel: none of PyTorch's exporters takes the module.
     """
-    if "problem" in told:
-        raise InvalidSource(
-            f"Expected a .pt2 archive that PyTorch reads. Received {artifact.path.name!r}: {told['problem']}",
-            hint="Export it anew with torch.export.save; a newer PyTorch writes what an older one cannot read.",
+    if artifact.format == PICKLE and not options.trust:
+        first, *more = artifact.facts["classes"]
+        others = f" It also imports {', '.join(more[:8])}{', …' if len(more) > 8 else ''}." if more else ""
+        raise UntrustedSource(
+            f"Expected a model that loads without running code. Received a pickle ({artifact.path.name!r}) that wants "
+            f"the class {first}.{others}",
+            hint="--trust runs what it holds; torch.export.save or a state dict with a factory need no trust.",
         )
+    module = {
+        "kind": _KINDS[artifact.format],
+        "path": str(artifact.path if artifact.format == FACTORY else artifact.path.resolve()),
+        "arguments": dict(options.arguments),
+        "weights": str(_weights(options.weights)) if options.weights is not None else None,
+    }
+    source: dict[str, Any] = {"module": module, "folder": str(Path.cwd())}
+    folder = scratch_folder(options)
+    reply = shared("torch").call(
+        "export_source",
+        _examples(options),
+        phase="export to ONNX",
+        timeout=_SECONDS,
+        source=source,
+        shapes={name: _known(name, sizes) for name, sizes in options.shapes.items()},
+        dtypes=dict(options.dtypes),
+        dynamic=_dynamic(options),
+        folder=str(folder),
+    )
+    check(reply.value)
+    told = reply.value
+    model = model_of(told, options)
+    source |= {"call": told["call"], "returns": told["returns"]}
+    outputs = [value.name for value in model.graph.outputs]
+    run = {"path": str(artifact.path), "format": artifact.format, "outputs": outputs, "source": source}
+    return Source(model, artifact, "torch", run, options.notes, examples=reply.arrays)
 
 
-def _is_statistic(value: ir.Value) -> bool:
-    """Whether the buffer is a running mean or variance, which training moves; other buffers are constants."""
-    uses = list(value.uses())
-    return bool(uses) and all(use.node.op_type == "BatchNormalization" for use in uses)
+def _weights(path: Path) -> Path:
+    if not path.is_file():
+        raise InvalidSource(f"Expected a file of weights (.safetensors, .pt, .pth). Received {str(path)!r}.")
+    return path.resolve()
 
 
-def _place(node: ir.Node, layers: dict[str, str]) -> None:
-    """The module's path as layer, the user's line of the stack trace; the exporter's own metadata is dropped."""
-    said = node.metadata_props
-    scopes = [each for each in ast.literal_eval(said.get(_SCOPES, "[]")) if each and not each.startswith(_NO_MODULE)]
-    module = scopes[-2] if len(scopes) > 1 else ""
-    layer = module or (scopes[-1] if scopes else node.name or "")
-    line = _user_line(said.get(_TRACE, ""))
-    for key in [key for key in said if key.startswith("pkg.torch") or key == "namespace"]:
-        del said[key]
-    metadata.set_place(node, layers.get(layer, layer), module=module, line=line)
+def _examples(options: ReadOptions) -> dict[str, np.ndarray[Any, Any]]:
+    if options.examples is None:
+        return {}
+    try:
+        with np.load(options.examples, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise InvalidSource(
+            f"Expected an .npz file of plain arrays. Received {str(options.examples)!r}: {error}"
+        ) from error
 
 
-def _user_line(trace: str) -> str:
-    """The innermost frame outside PyTorch: `model.py:23`."""
-    frames = re.findall(r'File "([^"]+)", line (\d+)', trace)
-    own = [(file, line) for file, line in frames if not _TORCH.search(file.replace("\\", "/"))]
-    return f"{PurePath(own[-1][0]).name}:{own[-1][1]}" if own else ""
+def _known(name: str, sizes: tuple[int | None, ...]) -> list[int]:
+    """The shape of an example: an unknown first axis is 2 long.
+
+    Raises:
+        UsageError: another axis is unknown.
+    """
+    if None in sizes[1:]:
+        raise UsageError(
+            f"Expected known sizes of the example of {name or 'the input'} beyond the first axis. Received {list(sizes)}.",
+            hint="Give a size and name the axis: --input-shape x=2,3,32,100 --dynamic x:0=batch,3=width",
+        )
+    return [2 if size is None else size for size in sizes]
 
 
-def _choose(model: ir.Model, options: ReadOptions) -> None:
-    found = {"inputs": [v.name for v in model.graph.inputs], "outputs": [v.name for v in model.graph.outputs]}
-    for kind, chosen in (("inputs", options.inputs), ("outputs", options.outputs)):
-        if chosen and list(chosen) != found[kind]:
-            raise UsageError(
-                f"Expected the {kind} of the exported program ({', '.join(map(str, found[kind]))}). "
-                f"Received {', '.join(chosen)}.",
-                hint="An exported program is converted whole.",
-            )
+def _dynamic(options: ReadOptions) -> dict[str, dict[int, str]]:
+    """Labels of dynamic axes: those that were named, and the first axis where its size was left open."""
+    found = {name: {0: "batch"} for name, sizes in options.shapes.items() if sizes and sizes[0] is None}
+    for name, axes in options.dynamic.items():
+        found[name] = {**found.get(name, {}), **axes}
+    return found

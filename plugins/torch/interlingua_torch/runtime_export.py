@@ -1,0 +1,280 @@
+"""PyTorch to ONNX by a ladder of exporters: each rung that fails says why. Runs in a worker or beside the user's module."""
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import warnings
+
+import torch
+
+from . import runtime_facts as facts
+from .runtime_recurrent import projected, translations, unrolled, whole
+from .runtime_values import Problem, one_line
+
+OPSET = 24
+"""The newest that keeps attention, RMS and group normalization whole; from 23 on the exporter has functions for them."""
+
+SCRIPT_OPSET = 20
+NAMES = "interlingua.names"
+LAYERS = "interlingua.layers"
+
+
+@contextlib.contextmanager
+def _quiet():
+    """PyTorch's exporters tell of their steps on every channel there is; what matters comes as an exception."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch._export", "torch.fx", "torch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield caught
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _math():
+    return torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
+
+
+class Model:
+    """A module with the example call that it is exported by; `dynamic` gives labels of axes by leaf name."""
+
+    def __init__(self, module, args, kwargs, dynamic):
+        self.module = module
+        self.call, self.args, self.kwargs = facts.named_call(module, *facts.positional(module, args, kwargs))
+        self.dynamic = facts.dynamic_axes(self.call, dynamic)
+        self.args, self.kwargs, self.notes = facts.enlarged(self.call, self.args, self.kwargs, self.dynamic)
+
+    def example(self):
+        """The example's tensors by name."""
+        return facts.leaf_values(self.call, self.args, self.kwargs)
+
+    def shapes(self):
+        """What torch.export wants to know of dynamic axes."""
+        chosen = torch.export.ShapesCollection()
+        values = self.example()
+        for name, axes in self.dynamic.items():
+            chosen[values[name]] = dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
+        return chosen.dynamic_shapes(self.module, self.args, self.kwargs) if self.dynamic else None
+
+    def exported(self, strict=False, module=None):
+        """The exported program."""
+        shapes = self.shapes()
+        return torch.export.export(module or self.module, self.args, self.kwargs, dynamic_shapes=shapes, strict=strict)
+
+
+def _projects(module):
+    return any(isinstance(each, torch.nn.LSTM) and each.proj_size for each in module.modules())
+
+
+@contextlib.contextmanager
+def _unfused(module):
+    """Attention in pieces, where a library offers that, while the block lasts."""
+    kept = [
+        (each, name) for each in module.modules() for name in ("fused_attn", "use_sdpa") if getattr(each, name, False)
+    ]
+    configs = {id(c): c for c in (getattr(m, "config", None) for m in module.modules()) if _can_be_eager(c)}
+    implementations = [(config, config._attn_implementation) for config in configs.values()]
+    for each, name in kept:
+        setattr(each, name, False)
+    for config, _ in implementations:
+        config._attn_implementation = "eager"
+    try:
+        yield
+    finally:
+        for each, name in kept:
+            setattr(each, name, True)
+        for config, said in implementations:
+            config._attn_implementation = said
+
+
+def _can_be_eager(config):
+    return getattr(config, "_attn_implementation", "eager") not in (None, "eager")
+
+
+def _fused(module):
+    return any(
+        getattr(each, "fused_attn", False)
+        or getattr(each, "use_sdpa", False)
+        or _can_be_eager(getattr(each, "config", None))
+        for each in module.modules()
+    )
+
+
+def _program_to_onnx(program):
+    """Facts of the program, and it as ONNX with all its initializers; recurrent layers stay whole."""
+    told = {**facts.of_program(program), **facts.program_call(program)}
+    keeping = contextlib.nullcontext()
+    if projected(program):
+        program = unrolled(program)
+    else:
+        keeping = whole()
+    facts.forget_constant_outputs(program)
+    with keeping:
+        made = torch.onnx.export(
+            program,
+            dynamo=True,
+            optimize=False,
+            opset_version=OPSET,
+            verbose=False,
+            custom_translation_table=translations(),
+        )
+    return told, made
+
+
+def _by_export(model, strict=False):
+    keeping = contextlib.nullcontext() if _projects(model.module) else whole()
+    with keeping:
+        program = model.exported(strict)
+    return _program_to_onnx(program)
+
+
+def _by_unfused_export(model):
+    with _unfused(model.module):
+        return _by_export(model)
+
+
+def _scripted(model):
+    return model.module if isinstance(model.module, torch.jit.ScriptModule) else torch.jit.script(model.module)
+
+
+def _by_torchscript(model):
+    """TorchScript → exported program → ONNX; with dynamic axes the program is exported once more."""
+    from torch._export.converter import TS2EPConverter
+
+    if model.kwargs:
+        raise ValueError("the converter from TorchScript takes positional inputs alone")
+    program = TS2EPConverter(_scripted(model), model.args, model.kwargs).convert()
+    if model.dynamic:
+        program = model.exported(module=program.module())
+    return _program_to_onnx(program)
+
+
+def _by_script(model, folder):
+    """The exporter of old, which knows loops and decisions of scripts, and traces everything else."""
+    module = model.module
+    if not isinstance(module, torch.jit.ScriptModule):
+        with contextlib.suppress(Exception):  # what cannot be scripted is traced
+            module = torch.jit.script(module)
+    path = os.path.join(folder, "model.onnx")
+    torch.onnx.export(
+        module,
+        model.args,
+        path,
+        kwargs=model.kwargs or None,
+        dynamo=False,
+        opset_version=SCRIPT_OPSET,
+        training=torch.onnx.TrainingMode.PRESERVE,
+        do_constant_folding=False,
+        input_names=[row["leaf"] for row in facts.input_rows(model.call)],
+        dynamic_axes=model.dynamic or None,
+        external_data=True,
+    )
+    return {**facts.example_outputs(model), "dropouts": [], "notes": []}, path
+
+
+def _rungs(model, folder):
+    """The exporters to try, each with its name, in order."""
+    script = isinstance(model.module, torch.jit.ScriptModule)
+    if not script:
+        yield "torch.export", lambda: _by_export(model)
+        yield "torch.export, strict", lambda: _by_export(model, strict=True)
+        if _fused(model.module):
+            yield "torch.export without fused attention", lambda: _by_unfused_export(model)
+    yield "TorchScript made an exported program", lambda: _by_torchscript(model)
+    yield "the exporter of TorchScript", lambda: _by_script(model, folder)
+
+
+def export_module(model, folder):
+    """Exports a module to ONNX in `folder`; what there is to know of it.
+
+    Raises:
+        Problem: no exporter takes it; the reason of each is told.
+    """
+    tried = []
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet() as caught, _math():
+        for name, rung in _rungs(model, folder):
+            try:
+                told, made = rung()
+                break
+            except Exception as error:  # exporters raise whatever they meet
+                tried.append((name, _reason(error)))
+                del caught[:]
+        else:
+            said = "".join("\n  %s: %s" % pair for pair in tried)
+            raise Problem(
+                "Expected a module that one of PyTorch's exporters takes. Each refused:%s" % said, "UnsupportedModel"
+            )
+    notes = model.notes + [["Skipped", rung, "did not take the model: %s" % why] for rung, why in tried]
+    if tried:
+        notes.append(["Assumed", name, "exported the model"])
+    if isinstance(made, str):
+        notes += _guesses(caught)
+    return {
+        **told,
+        **facts.of_module(model.module),
+        **_saved(made, folder),
+        "call": model.call,
+        "dimensions": model.dynamic,
+        "notes": notes + told["notes"],
+        "step": name,
+    }
+
+
+def _reason(error):
+    """The exporter's own reason: its long messages end with the errors that led there."""
+    text = str(error)
+    _, found, causes = text.partition("## Exception summary")
+    lines = [line.strip() for line in causes.splitlines() if line.strip().startswith("<class")] if found else []
+    if lines:
+        return re.sub(r"<class '(?:[\w]+\.)*(\w+)'>", r"\1", lines[0])[:300]
+    return one_line(error)
+
+
+def _guesses(caught):
+    """What a trace fixed that the module decides from data: one note each."""
+    told = [str(each.message) for each in caught if issubclass(each.category, torch.jit.TracerWarning)]
+    lines = list(dict.fromkeys(text.partition(". ")[0].splitlines()[0] for text in told))
+    return [["Assumed", "the trace", "%s; the graph keeps what the example led to" % line] for line in lines]
+
+
+def export_program(program, folder, extra=None):
+    """Exports an exported program to ONNX in `folder`; what there is to know of it.
+
+    Raises:
+        Problem: the exporter does not take it.
+    """
+    with torch.no_grad(), _quiet(), _math():
+        try:
+            told, made = _program_to_onnx(program)
+        except Exception as error:  # exporters raise whatever they meet
+            said = "Expected an exported program that PyTorch's exporter to ONNX takes. It refused: %s" % _reason(error)
+            raise Problem(said, "UnsupportedModel") from error
+    carried = {"names": (extra or {}).get(NAMES, ""), "layers": (extra or {}).get(LAYERS, "")}
+    return {**told, **_saved(made, folder), **carried, "step": "torch.export", "dimensions": {}}
+
+
+def _saved(made, folder):
+    """The ONNX file: the dynamo exporter's program is written, the script exporter's stands there already."""
+    if isinstance(made, str):
+        return {"path": made, "exporter": "script"}
+    facts.apart(made.model.graph)
+    target = os.path.join(folder, "model.onnx")
+    made.save(target, external_data=True)
+    return {"path": target, "exporter": "dynamo"}
+
+
+def portable(text):
+    """A stack trace without the folders of this machine: the same model gives the same bytes anywhere."""
+    text = re.sub(r'File "[^"]*site-packages[/\\]', 'File "', text)
+    return re.sub(r'File "[/\\][^"]*[/\\]', 'File "', text)
+
+
+def torch_version():
+    """PyTorch's version as a proof is stamped with it."""
+    return {"python": sys.version.split()[0], "torch": torch.__version__.split("+")[0]}
