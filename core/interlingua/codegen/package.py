@@ -14,7 +14,6 @@ from interlingua.codegen.program import Port
 from interlingua.codegen.weights import Weight, write_safetensors
 from interlingua.plugin import Backend, Framework
 
-
 WEIGHTS = "weights.safetensors"
 
 
