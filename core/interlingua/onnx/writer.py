@@ -11,6 +11,7 @@ import onnx_ir as ir
 from interlingua.ir import metadata
 from interlingua.ir.stream import write_tensor
 from interlingua.onnx.skeleton import LARGE, varint
+from interlingua.passes.attention_masks import widen_masks
 
 LIMIT = 2_000_000_000
 """Protocol buffers hold at most 2 GiB; a larger model gets a file of weights beside it."""
@@ -48,6 +49,7 @@ def save(model: ir.Model, path: Path, *, external_data: bool = False) -> list[Pa
 def _without(model: ir.Model, large: dict[str, ir.Value]) -> ir.Model:
     """A copy of the model whose large initializers are declared nowhere: they are written after it."""
     copy = model.clone()
+    widen_masks(copy)
     for name in large:
         copy.graph.initializers.pop(name)
     for value in copy.graph.initializers.values():

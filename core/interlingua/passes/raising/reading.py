@@ -120,6 +120,50 @@ def same_rank(first: ir.Value | None, second: ir.Value | None) -> bool:
     return rank(first) is not None and rank(first) == rank(second)
 
 
+_ELEMENTWISE = frozenset({"Add", "And", "Cast", "Div", "Mul", "Neg", "Not", "Or", "Softmax", "Sub", "Where"})
+
+Sizes = tuple[int | str | None, ...]
+
+
+def sizes_of(value: ir.Value | None, depth: int = 8) -> Sizes | None:
+    """The shape, worked out anew through elementwise operators and repetitions.
+
+    ONNX's inference gives up names of sizes where it broadcasts them.
+    """
+    shape, node = shape_of(value), None if value is None else value.producer()
+    if shape is None or node is None or node.domain != "" or depth == 0 or all(isinstance(size, int) for size in shape):
+        return shape
+    found: Sizes | None = None
+    if node.op_type in _ELEMENTWISE:
+        found = ()
+        for each in node.inputs:
+            found = broadcast(found, sizes_of(each, depth - 1))
+    elif node.op_type == "Tile" and node.inputs[0] is not None:
+        before, repeats = sizes_of(node.inputs[0], depth - 1), integers(node.inputs[1])
+        if before is not None and repeats is not None:
+            pairs = zip(before, repeats, strict=True)
+            found = tuple(n if k == 1 else n * k if isinstance(n, int) else None for n, k in pairs)
+    elif node.op_type == "Reshape" and not attribute_int(node, "allowzero", 0):
+        before, target = sizes_of(node.inputs[0], depth - 1), integers(node.inputs[1])
+        if before is not None and target is not None:
+            found = tuple(before[i] if n == 0 and i < len(before) else shape[i] for i, n in enumerate(target))
+    return shape if found is None or len(found) != len(shape) or None in found else found
+
+
+def broadcast(first: Sizes | None, second: Sizes | None) -> Sizes | None:
+    """The shape of two values broadcast; None where a size is not known to fit."""
+    if first is None or second is None:
+        return None
+    count = max(len(first), len(second))
+    left, right = (1,) * (count - len(first)) + first, (1,) * (count - len(second)) + second
+    sizes: list[int | str | None] = []
+    for one, other in zip(left, right, strict=True):
+        if one is None or other is None or (one != other and 1 not in (one, other)):
+            return None
+        sizes.append(other if one == 1 else one)
+    return tuple(sizes)
+
+
 def attribute_int(node: ir.Node, name: str, default: int) -> int:
     """An integer attribute."""
     held = node.attributes.get(name)

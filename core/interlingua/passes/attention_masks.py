@@ -1,0 +1,56 @@
+"""Widens masks of attention to all queries: the standard broadcasts them, onnxruntime wants them whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from interlingua.ir.edit import add_initializer, forget_names, insert_before
+from interlingua.ir.facts import shape_of
+from interlingua.ir.origin import Constant
+
+_MASK = 3
+
+
+def widen_masks(model: ir.Model) -> bool:
+    """Replaces `Attention(Q, K, V, mask)` by `Attention(Q, K, V, Expand(mask, [queries, 1]))` where one row is for all.
+
+    Says whether it changed anything. The expanded mask is what the operator itself makes of it.
+    """
+    changed = False
+    for node in list(model.graph.all_nodes()):
+        if node.op_type != "Attention" or node.domain != "" or len(node.inputs) <= _MASK or node.inputs[_MASK] is None:
+            continue
+        mask, query = node.inputs[_MASK], node.inputs[0]
+        rows, asked = shape_of(mask), shape_of(query)
+        if mask is None or query is None or asked is None or rows is None:
+            continue
+        count = asked[-2]
+        if len(rows) > 1 and rows[-2] == count and count is not None:
+            continue
+        forget_names(model.graph)
+        _widen(model, node, mask, query, count)
+        changed = True
+    return changed
+
+
+def _widen(model: ir.Model, node: ir.Node, mask: ir.Value, query: ir.Value, count: int | str | None) -> None:
+    stem = f"{node.outputs[0].name}_mask"
+
+    def constant(array: list[int]) -> ir.Value:
+        return add_initializer(model.graph, f"{stem}_number", np.asarray(array, np.int64), Constant(f"{stem}_number"))
+
+    made: list[ir.Node] = []
+    if isinstance(count, int):
+        wanted = constant([count, 1])
+    else:
+        axis = len(query.shape or ()) - 2
+        length = ir.node("Shape", [query], {"start": axis, "end": axis + 1})
+        joined = ir.node("Concat", [length.outputs[0], constant([1])], {"axis": 0})
+        for each, size in ((length, 1), (joined, 2)):
+            each.outputs[0].type, each.outputs[0].shape = ir.TensorType(ir.DataType.INT64), ir.Shape([size])
+        made, wanted = [length, joined], joined.outputs[0]
+    whole = ir.node("Expand", [mask, wanted])
+    whole.outputs[0].type = mask.type
+    insert_before(node, [*made, whole])
+    node.replace_input_with(_MASK, whole.outputs[0])

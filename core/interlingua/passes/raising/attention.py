@@ -1,0 +1,306 @@
+"""Attention that exporters spell: each rule's first sentence is the transformation."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from interlingua.ir.facts import shape_of
+from interlingua.passes.orders import order_of
+from interlingua.passes.raising import masks
+from interlingua.passes.raising.reading import (
+    Reading,
+    Rule,
+    attribute_int,
+    broadcast,
+    integers,
+    maker,
+    near,
+    new,
+    number,
+    rank,
+    sides,
+    sizes_of,
+    stated,
+    tensor,
+)
+
+
+@dataclasses.dataclass
+class _Scores:
+    """The product of queries and keys, what it is multiplied by, and what masks it; `keep` are Boolean masks."""
+
+    product: ir.Node
+    scale: float = 1.0
+    added: list[ir.Value] = dataclasses.field(default_factory=list)
+    filled: list[tuple[ir.Value, bool, float]] = dataclasses.field(default_factory=list)
+    """Condition, whether it is true where scores are kept, and what stands elsewhere."""
+
+
+def _scores(reading: Reading, value: ir.Value | None, like: ir.Value) -> _Scores | None:
+    """The scores down from the Softmax; None where something else is done to them."""
+    node = reading.made(value, "MatMul", "Add", "Mul", "Div", "Where")
+    if node is None or (value is not like and not reading.alone(value)):
+        return None
+    if node.op_type == "MatMul":
+        return _Scores(node)
+    if node.op_type == "Where":
+        return _filled(reading, node, like)
+    for inner, other in sides(node) if node.op_type != "Div" else sides(node)[:1]:
+        mark = reading.mark()
+        factor = stated(other)
+        if node.op_type == "Add" and shape_of(other) is not None and rank(other) <= (rank(inner) or 0):  # type: ignore[operator]
+            found = _scores(reading, inner, like)
+            if found is not None:
+                found.added.append(other)
+                return found
+        elif node.op_type in ("Mul", "Div") and factor is not None and factor > 0:
+            found = _scores(reading, inner, like)
+            if found is not None and not found.added and not found.filled:
+                found.scale *= factor if node.op_type == "Mul" else 1 / factor
+                return found
+        reading.back(mark)
+    return None
+
+
+def _filled(reading: Reading, node: ir.Node, like: ir.Value) -> _Scores | None:
+    condition = node.inputs[0]
+    for index, other in ((1, 2), (2, 1)):
+        fill = number(node.inputs[other])
+        if condition is None or fill is None or fill > masks.NEVER:
+            continue
+        found = _scores(reading, node.inputs[index], like)
+        if found is not None:
+            found.filled.append((condition, index == 1, fill))
+        return found
+    return None
+
+
+def _unscaled(reading: Reading, value: ir.Value | None) -> tuple[ir.Value | None, float]:
+    """The value below products with numbers, of one use each, and the number."""
+    node = maker(value, "Mul", "Div")
+    if node is None or not reading.alone(value):
+        return value, 1.0
+    for inner, other in sides(node) if node.op_type == "Mul" else sides(node)[:1]:
+        factor = stated(other)
+        if factor is not None and factor > 0 and (number(other) is not None and (rank(other) or 0) <= 1):
+            reading.nodes[node] = None
+            deeper, more = _unscaled(reading, inner)
+            return deeper, more * (factor if node.op_type == "Mul" else 1 / factor)
+    return value, 1.0
+
+
+def _keys(reading: Reading, value: ir.Value | None) -> tuple[ir.Value, float, list[ir.Node]] | None:
+    """The keys whose transpose the value is: with their factor, and a Transpose that is still wanted."""
+    inner, factor = _unscaled(reading, value)
+    reshaped = _through_reshapes(reading, inner)
+    if reshaped is not None:
+        source, more = _unscaled(reading, reshaped)
+        return None if source is None else (source, factor * more, [])
+    node = maker(inner, "Transpose")
+    if node is None or node.inputs[0] is None:
+        return None
+    order = order_of(node)
+    if order is None or len(order) < 3:
+        return None
+    swapped = (*order[:-2], order[-1], order[-2])
+    if reading.alone(inner):
+        reading.nodes[node] = None
+    if swapped == tuple(range(len(order))):
+        source, more = _unscaled(reading, node.inputs[0])
+        return None if source is None else (source, factor * more, [])
+    shape = shape_of(inner)
+    turned = new("Transpose", [node.inputs[0]], {"perm": list(swapped)}, like=inner)
+    if shape is not None:
+        turned.outputs[0].shape = ir.Shape([*shape[:-2], shape[-1], shape[-2]])
+    return turned.outputs[0], factor, [turned]
+
+
+def _through_reshapes(reading: Reading, value: ir.Value | None) -> ir.Value | None:
+    """What `Reshape(Transpose(Reshape(X, [-1, S, D]), [0, 2, 1]), […, D, S])` transposes."""
+    mark = reading.mark()
+    last = reading.made(value, "Reshape") if reading.alone(value) else None
+    middle = None if last is None else reading.made(last.inputs[0], "Transpose")
+    first = None if middle is None or order_of(middle) != (0, 2, 1) else reading.made(middle.inputs[0], "Reshape")
+    source = None if first is None else first.inputs[0]
+    before, inside, after = shape_of(source), shape_of(middle.inputs[0] if middle else None), shape_of(value)
+    known = source is not None and before and inside and after and len(before) == len(after) > 2
+    if known and before[-2:] == inside[1:] == (after[-1], after[-2]) and before[:-2] == after[:-2]:  # type: ignore[index]
+        return source
+    reading.back(mark)
+    return None
+
+
+def _shared_heads(reading: Reading, value: ir.Value) -> tuple[ir.Value, int] | None:
+    """What `Reshape(Expand(Unsqueeze(X, 2)))` repeats each head of, and how often."""
+    last = reading.made(value, "Reshape")
+    middle = None if last is None else reading.made(last.inputs[0], "Expand", "Tile")
+    first = None if middle is None else reading.made(middle.inputs[0], "Unsqueeze")
+    source = None if first is None else first.inputs[0]
+    before, after = sizes_of(source), sizes_of(value)
+    if first is None or middle is None or source is None or before is None or after is None or len(before) != 4:
+        return None
+    if integers(first.inputs[1]) not in ([2], [-3]) or len(after) != 4 or None in after:
+        return None
+    heads, wanted = before[1], after[1]
+    if not isinstance(heads, int) or not isinstance(wanted, int) or wanted % heads or heads == wanted:
+        return None
+    if middle.op_type == "Tile" and integers(middle.inputs[1]) != [1, 1, wanted // heads, 1, 1]:
+        return None
+    if (before[0], before[2], before[3]) != (after[0], after[2], after[3]):
+        return None
+    repeated = sizes_of(middle.outputs[0])
+    if repeated is None or len(repeated) != 5 or repeated[1] != heads or repeated[3:] != before[2:]:
+        return None
+    return source, wanted // heads
+
+
+def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `MatMul(Softmax(scale · MatMul(Q, Transpose(K)) + mask), V)` by `Attention(Q, K, V, mask)`.
+
+    The scale may stand on queries, keys or scores; masks are added or filled in; heads repeated for groups of queries
+    become grouped attention. A row that is masked whole is NaN in the spelling and zeros in the operator, so masks
+    that are not known to be finite are taken only where the source guards against NaN, or the mask is a constant that
+    leaves something in each row. Parts in between that are used elsewhere, or a Dropout there, keep the spelling.
+    """
+    weights, value = node.inputs[0], node.inputs[1]
+    guarded = _guarded(reading, weights)
+    softmax = reading.made(guarded or weights, "Softmax")
+    count = rank(value)
+    if softmax is None or value is None or count not in (3, 4) or rank(weights) != count or softmax.inputs[0] is None:
+        return None
+    if attribute_int(softmax, "axis", -1) not in (-1, count - 1):
+        return None
+    found = _scores(reading, softmax.inputs[0], softmax.inputs[0])
+    if found is None:
+        return None
+    query, first = _unscaled(reading, found.product.inputs[0])
+    keys = _keys(reading, found.product.inputs[1])
+    if query is None or keys is None or rank(query) != count or rank(keys[0]) != count:
+        return None
+    key, second, extra = keys
+    made = list(extra)
+    said = _masked(node, reading, found, guarded is not None)
+    if said is None:
+        return None
+    attributes, mask, more = said
+    made.extend(more)
+    groups = None if extra or count != 4 else _grouped(reading, key, value)
+    if groups is not None:
+        key, value = groups
+    if not _fits(query, key, value, softmax.inputs[0], mask):
+        return None
+    size, scale = (shape_of(query) or (None,))[-1], found.scale * first * second
+    if not isinstance(size, int) or not near(scale, 1 / math.sqrt(size), query):
+        attributes["scale"] = scale
+    operands = [query, key, value, mask]
+    if count == 4:
+        return [*made, new("Attention", operands, attributes, like=node.outputs[0])]
+    axis = tensor(node, f"{node.outputs[0].name}_heads", np.asarray([1], np.int64))
+    lifted: list[ir.Value | None] = []
+    for each in operands:
+        shape = shape_of(each)
+        if each is None or shape is None or len(shape) < 3:
+            lifted.append(each)
+            continue
+        wide = new("Unsqueeze", [each, axis], like=each, shape=[shape[0], 1, *shape[1:]])
+        made.append(wide)
+        lifted.append(wide.outputs[0])
+    shape = shape_of(node.outputs[0]) or (None, None, None)
+    inner = new("Attention", lifted, attributes, like=node.outputs[0], shape=[shape[0], 1, *shape[1:]])
+    return [*made, inner, new("Squeeze", [inner.outputs[0], axis], like=node.outputs[0])]
+
+
+def _guarded(reading: Reading, value: ir.Value | None) -> ir.Value | None:
+    """What `Where(IsNaN(X), 0, X)` guards."""
+    mark = reading.mark()
+    node = reading.made(value, "Where")
+    test = None if node is None else reading.made(node.inputs[0], "IsNaN")
+    if node is not None and test is not None and number(node.inputs[1]) == 0 and test.inputs[0] is node.inputs[2]:
+        return node.inputs[2]
+    reading.back(mark)
+    return None
+
+
+def _masked(
+    node: ir.Node, reading: Reading, found: _Scores, guarded: bool
+) -> tuple[dict[str, object], ir.Value | None, list[ir.Node]] | None:
+    """The attributes and the mask that say what is masked, and the nodes that make the mask."""
+    attributes: dict[str, object] = {}
+    made: list[ir.Node] = []
+    terms: list[ir.Value] = []
+    for value in found.added:
+        mark = reading.mark()
+        if masks.is_causal(value) or (reading.alone(value) and masks.is_grown_causal(reading, value)):
+            attributes["is_causal"] = 1
+            continue
+        reading.back(mark)
+        if not guarded and not masks.is_finite(value) and not masks.masks_no_row(value):
+            return None
+        terms.append(value)
+    for condition, keeps, fill in found.filled:
+        if not math.isfinite(fill) and not guarded:
+            return None
+        if not math.isfinite(fill) and not terms and len(found.filled) == 1:
+            if keeps:
+                return attributes, condition, made
+            turned = new("Not", [condition], like=condition)
+            return attributes, turned.outputs[0], [turned]
+        like = found.product.outputs[0]
+        if like.dtype is None:
+            return None
+        numbers = [
+            tensor(node, f"{node.outputs[0].name}_{stem}", np.asarray(n, like.dtype.numpy()))
+            for stem, n in (("kept", 0), ("masked", fill))
+        ]
+        shape = shape_of(condition)
+        chosen = [condition, *(numbers if keeps else numbers[::-1])]
+        where = new("Where", chosen, like=like, shape=shape)
+        if shape is None:
+            where.outputs[0].shape = None
+        made.append(where)
+        terms.append(where.outputs[0])
+    while len(terms) > 1:
+        total = new("Add", terms[:2], like=terms[0])
+        joined = broadcast(sizes_of(terms[0]), sizes_of(terms[1]))
+        total.outputs[0].shape = None if joined is None else ir.Shape(joined)
+        made.append(total)
+        terms[:2] = [total.outputs[0]]
+    return attributes, terms[0] if terms else None, made
+
+
+def _grouped(reading: Reading, key: ir.Value, value: ir.Value) -> tuple[ir.Value, ir.Value] | None:
+    mark = reading.mark()
+    keys, values = _shared_heads(reading, key), _shared_heads(reading, value)
+    if keys is not None and values is not None and keys[1] == values[1]:
+        return keys[0], values[0]
+    reading.back(mark)
+    return None
+
+
+def _fits(query: ir.Value, key: ir.Value, value: ir.Value, scores: ir.Value, mask: ir.Value | None) -> bool:
+    """Whether the operator takes these: one batch, whole groups of heads, a mask over all keys that widens nothing."""
+    shapes = [sizes_of(each) for each in (query, key, value, scores)]
+    if any(shape is None for shape in shapes):
+        return False
+    asked, kept, given, table = (shape for shape in shapes if shape is not None)
+    if None in (asked[0], kept[0], given[0]) or not asked[0] == kept[0] == given[0]:
+        return False
+    if len(asked) == 4:
+        heads = asked[1], kept[1], given[1]
+        if not all(isinstance(each, int) for each in heads) or heads[1] != heads[2] or heads[0] % heads[1]:  # type: ignore[operator]
+            return False
+    if mask is None:
+        return True
+    shape = sizes_of(mask)
+    if shape is None or not shape or len(shape) > len(table) or shape[-1] is None or shape[-1] != kept[-2]:
+        return False
+    wanted = (*asked[:-1], kept[-2])[len(table) - len(shape) :]
+    return all(size in (1, want) and size is not None for size, want in zip(shape, wanted, strict=True))
+
+
+RULES: Mapping[str, Sequence[Rule]] = {"MatMul": (attention,)}
