@@ -75,6 +75,12 @@ class Weight:
                 shape = argument
             elif kind == "transpose":
                 shape = tuple(shape[axis] for axis in argument)
+            elif kind == "slice":
+                axis, *bounds = argument
+                shape = (*shape[:axis], len(range(shape[axis])[slice(*bounds)]), *shape[axis + 1 :])
+            elif kind == "take":
+                axis, *taken = argument
+                shape = (*shape[:axis], len(taken), *shape[axis + 1 :])
         return shape
 
     @property
