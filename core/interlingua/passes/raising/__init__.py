@@ -11,7 +11,7 @@ from interlingua.ir import metadata
 from interlingua.ir.edit import graph_of, replace
 from interlingua.ir.origin import Constant
 from interlingua.passes.base import Pass
-from interlingua.passes.raising import activation, affine, attention, batch, normalization, plain
+from interlingua.passes.raising import activation, affine, attention, batch, normalization, pixels, plain, reduction
 from interlingua.passes.raising.reading import Reading, Rule, remember_home
 
 _WRITE_NUMBERS_AS_WEIGHTS = ("tf2onnx",)
@@ -57,7 +57,7 @@ class SpellPlainly(_Rules):
 class Raise(_Rules):
     """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
 
-    rules = _gathered(activation, batch, normalization, affine, attention)
+    rules = _gathered(activation, batch, normalization, affine, reduction, pixels, attention)
 
 
 def state_numbers(model: ir.Model) -> None:
