@@ -16,7 +16,7 @@ import onnx_ir.passes.common as common
 from interlingua.errors import UnsupportedModel, UsageError
 from interlingua.ir import metadata
 from interlingua.ir.bodies import expand, inside
-from interlingua.ir.edit import add_initializer, constant, forget_names, graph_of, replace
+from interlingua.ir.edit import add_initializer, constant, forget_names, graph_of, insert_before, replace
 from interlingua.ir.opset import OPSET, compatible, drop_defaults, raise_all, schema_of, typed
 from interlingua.ir.opset_adapters import REDUCTIONS, Refused
 from interlingua.ir.origin import Constant
@@ -33,6 +33,37 @@ def check_opset(opset: int) -> None:
     """
     if not OLDEST <= opset <= OPSET:
         raise UsageError(f"Expected an opset from {OLDEST} to {OPSET}. Received {opset}.")
+
+
+def expand_composites(model: ir.Model, opset: int) -> bool:
+    """Replaces composite operators that the opset lacks by their function bodies; returns whether there were any.
+
+    The bodies compute from shapes what can then be folded, which `lower` needs where it makes an attribute of it.
+    """
+    check_opset(opset)
+    forget_names(model.graph)
+    pending = list(model.graph.all_nodes())
+    found = False
+    while pending:
+        node = pending.pop()
+        new, old = schema_of(node.op_type, OPSET), schema_of(node.op_type, opset)
+        if node.domain != "" or node.graph is None or new is None or node.op_type in ADAPTERS:
+            continue
+        if old is not None and (old.since_version == new.since_version or _restamped(node, new, old)):
+            continue
+        created = expand(node, new, OPSET, OPSET)
+        if created is not None:
+            raise_all(created)
+            pending.extend(each for outermost in created for each in (outermost, *inside(outermost)))
+            found = True
+    for node in model.graph.all_nodes():
+        node.version = None
+    return found
+
+
+def _restamped(node: ir.Node, new: onnx.defs.OpSchema, old: onnx.defs.OpSchema) -> bool:
+    drop_defaults(node, new, old)
+    return compatible(node, old)
 
 
 def lower(model: ir.Model, opset: int) -> None:
@@ -69,16 +100,12 @@ def _lower(node: ir.Node, opset: int) -> None:
     if new is None or (old is not None and old.since_version == new.since_version):
         return
     adapter = ADAPTERS.get(node.op_type)
-    if adapter is not None:
-        since, adapt = adapter
-        if opset < since and adapt(node, opset):
-            return
-    if old is not None:
-        drop_defaults(node, new, old)
-        if compatible(node, old):
-            if not typed(node, old):
-                raise Refused(f"opset {opset} has it not for {_types(node)}")
-            return
+    if adapter is not None and opset < adapter[0] and adapter[1](node, opset):
+        return
+    if old is not None and _restamped(node, new, old):
+        if not typed(node, old):
+            raise Refused(f"opset {opset} has it not for {_types(node)}")
+        return
     created = expand(node, new, OPSET, OPSET)
     if created is None:
         raise Refused(_why(node, new, old))
@@ -133,12 +160,17 @@ def _number(node: ir.Node, role: str, values: object, dtype: type[np.generic] = 
     return add_initializer(graph_of(node), stem, np.asarray(values, dtype), Constant(stem))
 
 
+_POINTWISE = {"ReduceL1": "Abs", "ReduceL2": "Abs", "ReduceLogSum": "Log", "ReduceSumSquare": "Mul"}
+
+
 def _reduction(node: ir.Node, opset: int) -> bool:
     axes = _constant(node, 1, "axes")
     empty = axes is None or axes.size == 0
     noop = node.attributes.pop("noop_with_empty_axes", None)
     if empty and noop is not None and noop.as_int():
-        replace(node, [ir.node("Identity", [node.inputs[0]])])
+        alone = _POINTWISE.get(node.op_type, "Identity")  # nothing is reduced; what is done to each number stays
+        source = node.inputs[0]
+        replace(node, [ir.node(alone, [source, source] if alone == "Mul" else [source])])
         return True
     node.resize_inputs(1)
     if axes is not None and not empty:
@@ -175,13 +207,20 @@ def _pad(node: ir.Node, opset: int) -> bool:
         raise Refused("its mode wrap came with opset 19")
     axes = _constant(node, 3, "axes") if opset < 18 else None
     if axes is not None:
-        pads = _constant(node, 1, "pads")
         rank = _rank(node.inputs[0], "pads")
-        assert pads is not None
-        wide = np.zeros(2 * rank, np.int64)
         places = [int(axis) % rank for axis in axes.reshape(-1)]
-        wide[places], wide[[place + rank for place in places]] = np.split(pads.astype(np.int64), 2)
-        node.replace_input_with(1, _number(node, "pads", wide))
+        where = [*places, *(place + rank for place in places)]
+        pads = constant(node.inputs[1])
+        if pads is not None:
+            every = np.zeros(2 * rank, np.int64)
+            every[where] = pads
+            node.replace_input_with(1, _number(node, "pads", every))
+        else:
+            nothing, indices = _number(node, "no_pads", np.zeros(2 * rank)), _number(node, "padded_axes", where)
+            wide = ir.node("ScatterElements", [nothing, indices, node.inputs[1]], {"axis": 0})
+            wide.outputs[0].type = ir.TensorType(ir.DataType.INT64)
+            insert_before(node, [wide])
+            node.replace_input_with(1, wide.outputs[0])
         node.resize_inputs(3)
     _check(node, opset)
     return True

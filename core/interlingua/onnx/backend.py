@@ -7,13 +7,20 @@ import onnx_ir as ir
 from interlingua.codegen.package import Mapped, Package, WriteRequest, ports
 from interlingua.errors import UnsupportedModel
 from interlingua.ir import metadata
-from interlingua.ir.older_opsets import lower
+from interlingua.ir.older_opsets import expand_composites, lower
 from interlingua.ir.opset import OPSET
 from interlingua.ir.origin import parameters
 from interlingua.onnx.writer import save
+from interlingua.passes import run
+from interlingua.passes.constants import LiftConstants
+from interlingua.passes.fold import FoldConstants
 from interlingua.passes.infer import InferShapes
+from interlingua.passes.shape_arithmetic import ResolveShapes
+from interlingua.passes.unused import RemoveUnused
 
 FILE = "model.onnx"
+FOLDING = (LiftConstants, InferShapes, FoldConstants, ResolveShapes, InferShapes, FoldConstants, RemoveUnused)
+"""What makes constants of what function bodies compute from shapes."""
 
 
 def write(model: ir.Model, request: WriteRequest) -> Package:
@@ -29,7 +36,10 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
             "Expected operators that ONNX has. Received others:",
             [f"{node.domain}.{node.op_type} at {metadata.place(node)}" for node in foreign],
         )
-    lower(model, request.options.opset or OPSET)
+    opset = request.options.opset or OPSET
+    if expand_composites(model, opset):
+        run(model, FOLDING, notes=request.options.notes)
+    lower(model, opset)
     name_weights(model)
     if not request.dry:
         InferShapes(request.options.notes).call(model)
