@@ -55,6 +55,7 @@ def copy_place(source: ir.Node, targets: Iterable[ir.Node]) -> None:
     """Gives `targets` all metadata of `source` that they do not have of their own, except the mark of an own op."""
     layer = place(source).layer
     for target in targets:
+        target.doc_string = target.doc_string or source.doc_string
         if layer:
             target.metadata_props.setdefault(LAYER, layer)
         for key, text in source.metadata_props.items():
