@@ -96,19 +96,17 @@ def test_names_of_the_first_source_survive_a_chain(sketch: Any, tmp_path: Path) 
         source = folder / "model.pt2"
 
 
-WRONG = [
-    ("script.pt", InvalidSource, "TorchScript"),
-    ("state.pth", UntrustedSource, "pickle"),
-    ("module.pt", UntrustedSource, "pickle"),
-    ("legacy.pth", UntrustedSource, "pickle"),
-]
-
-
-@pytest.mark.parametrize(("name", "kind", "said"), WRONG, ids=[row[0] for row in WRONG])
-def test_other_files_of_pytorch_are_named(saved: Path, name: str, kind: type[Exception], said: str) -> None:
-    with pytest.raises(kind, match=said) as refused:
+@pytest.mark.parametrize("name", ["state.pth", "legacy.pth"])
+def test_a_state_dict_alone_is_no_model(saved: Path, name: str) -> None:
+    with pytest.raises(InvalidSource, match="state dict") as refused:
         artifact.recognise(saved / name)
-    assert "torch.export.save" in str(getattr(refused.value, "hint", ""))
+    assert "package.module:factory --weights" in refused.value.hint
+
+
+def test_a_pickled_module_is_named_and_not_executed(saved: Path) -> None:
+    with pytest.raises(UntrustedSource, match=r"wants the class interlingua_runtime\.Tied") as refused:
+        pipeline.read(saved / "module.pt")
+    assert "--trust" in refused.value.hint
 
 
 def test_damaged_archives_are_refused(saved: Path, tmp_path: Path) -> None:

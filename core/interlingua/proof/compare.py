@@ -53,7 +53,7 @@ def check_tolerance(tolerance: float) -> float:
 
 def is_floating(array: Array) -> bool:
     """Whether the array holds real numbers, those of ml_dtypes (bfloat16, the float8 family) included."""
-    return array.dtype.kind == "f" or (array.dtype.kind == "V" and array.dtype.isbuiltin == 2)
+    return bool(array.dtype.kind == "f" or (array.dtype.kind == "V" and array.dtype.isbuiltin == 2))
 
 
 def bound(tolerance: float, dtype: np.dtype[Any]) -> float:

@@ -1,4 +1,4 @@
-"""PyTorch to ONNX by a ladder of exporters: each rung that fails says why. Runs in a worker or beside the user's module."""
+"""PyTorch to ONNX by a ladder of exporters: each rung that fails says why. Runs in a worker or beside a module."""
 
 import contextlib
 import logging
@@ -14,7 +14,7 @@ from .runtime_recurrent import projected, translations, unrolled, whole
 from .runtime_values import Problem, one_line
 
 OPSET = 24
-"""The newest that keeps attention, RMS and group normalization whole; from 23 on the exporter has functions for them."""
+"""It keeps attention, RMS and group normalization whole: the exporter has functions for them from 23 on."""
 
 SCRIPT_OPSET = 20
 NAMES = "interlingua.names"
@@ -54,18 +54,19 @@ class Model:
         """The example's tensors by name."""
         return facts.leaf_values(self.call, self.args, self.kwargs)
 
-    def shapes(self):
+    def shapes(self, module):
         """What torch.export wants to know of dynamic axes."""
         chosen = torch.export.ShapesCollection()
         values = self.example()
         for name, axes in self.dynamic.items():
             chosen[values[name]] = dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
-        return chosen.dynamic_shapes(self.module, self.args, self.kwargs) if self.dynamic else None
+        return chosen.dynamic_shapes(module, self.args, self.kwargs) if self.dynamic else None
 
     def exported(self, strict=False, module=None):
         """The exported program."""
-        shapes = self.shapes()
-        return torch.export.export(module or self.module, self.args, self.kwargs, dynamic_shapes=shapes, strict=strict)
+        module = module or self.module
+        shapes = self.shapes(module)
+        return torch.export.export(module, self.args, self.kwargs, dynamic_shapes=shapes, strict=strict)
 
 
 def _projects(module):
@@ -220,6 +221,7 @@ def export_module(model, folder):
         **facts.of_module(model.module),
         **_saved(made, folder),
         "call": model.call,
+        "example": {name: [list(value.shape), str(value.dtype)] for name, value in model.example().items()},
         "dimensions": model.dynamic,
         "notes": notes + told["notes"],
         "step": name,

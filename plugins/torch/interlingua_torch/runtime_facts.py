@@ -19,9 +19,9 @@ def split_inputs(module, given):
         return (), dict(given)
     if not isinstance(given, (tuple, list)):
         return (given,), {}
-    if len(given) == 2 and isinstance(given[0], (tuple, list)) and isinstance(given[1], dict):
-        if set(given[1]) <= set(names) and len(given[0]) <= len(names):
-            return tuple(given[0]), dict(given[1])
+    pair = len(given) == 2 and isinstance(given[0], (tuple, list)) and isinstance(given[1], dict)
+    if pair and set(given[1]) <= set(names) and len(given[0]) <= len(names):
+        return tuple(given[0]), dict(given[1])
     return tuple(given), {}
 
 

@@ -1,8 +1,8 @@
 """Keeps recurrent layers whole while PyTorch exports them, whatever the length of their time axis.
 
-PyTorch's own tracing unrolls `aten.lstm`, `aten.gru` and `aten.rnn_*` step by step to learn the shapes of their outputs,
-which makes a dynamic time axis a constant. Inside `whole()` their shapes are computed instead; the exporter to ONNX then
-writes LSTM and GRU by its own functions and RNN by the one here.
+PyTorch's own tracing unrolls `aten.lstm`, `aten.gru` and `aten.rnn_*` step by step to learn the shapes of their
+outputs, which makes a dynamic time axis a constant. Inside `whole()` their shapes are computed instead; the exporter
+to ONNX then writes LSTM and GRU by its own functions and RNN by the one here.
 """
 
 import contextlib

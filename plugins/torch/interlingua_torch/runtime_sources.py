@@ -1,4 +1,4 @@
-"""Modules from what a user names: an importable factory with weights, a TorchScript file, a trusted pickle; their inputs."""
+"""Modules from what a user names: a factory with weights, a TorchScript file, a trusted pickle; and their inputs."""
 
 import contextlib
 import importlib
@@ -74,7 +74,8 @@ def _unpickled(path):
         module = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # the user's own code runs here
         hint = "The class must be importable from the current folder; one of __main__ was defined in a script."
-        raise Problem("Expected a pickled module whose class can be imported. Received %s" % one_line(error), hint=hint)
+        said = "Expected a pickled module whose class can be imported. Received %s" % one_line(error)
+        raise Problem(said, hint=hint) from error
     if not isinstance(module, torch.nn.Module):
         raise Problem("Expected a pickled torch.nn.Module. Received a %s." % type(module).__name__)
     return module
@@ -86,7 +87,8 @@ def _made(name, arguments):
         value = importlib.import_module(module)
     except Exception as error:  # the user's own code runs here
         hint = "It is looked for in the current folder and among what the worker's Python has installed."
-        raise Problem("Expected an importable module %r. Received %s" % (module, one_line(error)), "UsageError", hint)
+        said = "Expected an importable module %r. Received %s" % (module, one_line(error))
+        raise Problem(said, "UsageError", hint) from error
     for part in attribute.split("."):
         if not hasattr(value, part):
             known = [key for key in vars(value) if not key.startswith("_")][:20]

@@ -32,7 +32,11 @@ _TRACE = "pkg.torch.onnx.stack_trace"
 _TORCH = re.compile(r"(^|-packages/)torch/")
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
-_COUNTER = "num_batches_tracked"
+_DTYPES = {dtype.name.lower(): dtype for dtype in ir.DataType} | {
+    "float32": ir.DataType.FLOAT,
+    "float64": ir.DataType.DOUBLE,
+}
+"""Types by PyTorch's names."""
 
 
 def check(told: Mapping[str, Any]) -> None:
@@ -131,11 +135,17 @@ def _name_inputs(model: ir.Model, told: Mapping[str, Any]) -> None:
 def _restore_inputs(
     model: ir.Model, rows: list[dict[str, Any]], by_name: Mapping[str | None, ir.Value], told: Mapping[str, Any]
 ) -> None:
-    missing = [row["leaf"] for row in rows if row["leaf"] not in by_name]
-    for name in missing:
-        shape, dtype = told["example"][name]
-        value = ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(ir.DataType[dtype]))
-        model.graph.inputs.append(value)
+    """Gives inputs their shapes, which the script exporter leaves out, puts back unread ones, all in their order."""
+    for row in rows:
+        name = row["leaf"]
+        sizes, dtype = told["example"][name]
+        axes = {int(axis): label for axis, label in told["dimensions"].get(name, {}).items()}
+        shape = ir.Shape([axes.get(axis, size) for axis, size in enumerate(sizes)])
+        if name in by_name:
+            by_name[name].shape = shape
+        else:
+            kind = ir.TensorType(_DTYPES[dtype.rpartition(".")[2]])
+            model.graph.inputs.append(ir.Value(name=name, shape=shape, type=kind))
     order = {row["leaf"]: i for i, row in enumerate(rows)}
     ordered = sorted(model.graph.inputs, key=lambda value: order.get(value.name or "", len(order)))
     model.graph.inputs.clear()

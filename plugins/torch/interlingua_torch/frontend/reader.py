@@ -107,7 +107,7 @@ def _known(name: str, sizes: tuple[int | None, ...]) -> list[int]:
     """
     if None in sizes[1:]:
         raise UsageError(
-            f"Expected known sizes of the example of {name or 'the input'} beyond the first axis. Received {list(sizes)}.",
+            f"Expected known sizes of the example of {name or 'the input'} beyond its first axis. Received {sizes}.",
             hint="Give a size and name the axis: --input-shape x=2,3,32,100 --dynamic x:0=batch,3=width",
         )
     return [2 if size is None else size for size in sizes]
