@@ -16,7 +16,7 @@ from interlingua.codegen.integers import Integers
 from interlingua.codegen.package import Mapped
 from interlingua.codegen.program import Compound, Layer, Port, Program, Statement, Tensor, as_ast
 from interlingua.codegen.weights import Weight
-from interlingua.errors import ComputedShape, Refusal, Unsupported, UnsupportedModel
+from interlingua.errors import ComputedShape, Refusal, UnknownType, Unsupported, UnsupportedModel
 from interlingua.ir import metadata
 from interlingua.ir.facts import (
     constant_value,
@@ -119,7 +119,7 @@ class Context:
         return entries[0] if value.shape is not None and len(value.shape) == 0 else self._tensor_of(entries, value)
 
     def _tensor_of(self, entries: ast.expr | list[ast.expr], value: ir.Value) -> ast.expr:
-        plainly = value.dtype in (None, ir.DataType.INT64, ir.DataType.FLOAT, ir.DataType.BOOL)
+        plainly = value.dtype in (None, ir.DataType.INT64, ir.DataType.FLOAT, ir.DataType.BOOL) and entries != []
         dtype = {} if plainly or value.dtype is None else {"dtype": self.dtype(value.dtype)}
         return expressions.call(self.api(self.dialect.tensor_of), [entries], dtype)
 
@@ -257,7 +257,7 @@ class Context:
         """The expression for a layer object that the model owns: `self.conv1`."""
         place = metadata.place(node)
         source = place.layer or node.name or node.op_type
-        call = expressions.call(self.api(api), arguments, keywords)
+        call = expressions.call(self.api(api), arguments, {**(keywords or {}), **self._element_type(weights or {})})
         again = self._same_layer(call, weights or {})
         if again is not None:
             self.note_mapping(node, api, call)
@@ -267,6 +267,15 @@ class Context:
         self.program.names[attribute] = source
         self.note_mapping(node, api, call)
         return expressions.parse(f"self.{attribute}")
+
+    def _element_type(self, weights: Mapping[str, Weight]) -> dict[str, ast.expr]:
+        """The argument that gives a layer weights of another type than float32, where the dialect has one."""
+        types = {each.tensor.dtype for each in weights.values() if each.tensor.dtype.is_floating_point()}
+        if not self.dialect.layer_dtype or types <= {ir.DataType.FLOAT}:
+            return {}
+        if len(types) > 1:
+            raise UnknownType("a layer whose weights are of several types")
+        return {self.dialect.layer_dtype: self.dtype(types.pop())}
 
     def _same_layer(self, call: ast.expr, weights: Mapping[str, Weight]) -> Layer | None:
         """The layer that has all these weights already: the source calls it more than once."""
@@ -313,6 +322,8 @@ class Context:
         """A dying input's variable goes on; a new branch is named after its layer."""
         inputs = self._inherited(node)
         heirs = [v for v in inputs if v is not None and v in self._names and not self._left(v) and self._mortal(v)]
+        taken = {self._names.get(each) for each in node.outputs if each is not output}
+        heirs = [v for v in heirs if self._names[v] not in taken]
         if heirs:
             name = self._names[heirs[0]]
         elif "x" not in self._variables:

@@ -39,7 +39,8 @@ class Dialect:
     `reuses_layers` calls one layer twice where the source does (a lowering must not change it after its first call).
     `structured` leaves variables single and nothing nested: `interlingua.codegen.structure` does both.
     `computes` tells that code may say parameters which the model computes, sizes as whole numbers and control flow;
-    then `tensor_of` is the API that makes a tensor of numbers, `helpers` the package whose functions are copied.
+    then `tensor_of` is the API that makes a tensor of numbers, `layer_dtype` a layer's argument for the type of its
+    weights, `helpers` the package whose functions are copied.
     """
 
     framework: str
@@ -54,6 +55,7 @@ class Dialect:
     structured: bool = False
     computes: bool = False
     tensor_of: str = ""
+    layer_dtype: str = ""
     helpers: str = ""
 
     def spell(self, api: str) -> tuple[str, str]:
