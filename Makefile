@@ -8,7 +8,7 @@ STAMP := .venv/.ready
 LEGACY := .environments/.ready
 ZOO := .environments/zoo/interlingua.json
 
-.PHONY: setup legacy demo test quick lint docs matrix suite bench vgg evidence zoo clean
+.PHONY: setup legacy demo test quick lint docs matrix suite bench vgg evidence zoo fuzz clean
 
 setup: $(STAMP)
 
@@ -57,6 +57,9 @@ vgg: $(STAMP) $(LEGACY)
 
 $(ZOO): $(STAMP) constraints-zoo.txt tools/zoo_environment.py
 	$(BIN)/python tools/zoo_environment.py
+
+fuzz: $(STAMP)
+	$(BIN)/python tools/fuzz.py
 
 zoo: $(ZOO)
 	$(BIN)/python tools/zoo.py
