@@ -71,7 +71,7 @@ RECORDS = (
         "Selu",
         "gamma · Elu(x)",
         _X,
-        [attribute("alpha", 1.67326319, "limit below zero"), attribute("gamma", 1.05070102, "factor of it all")],
+        [attribute("alpha", 1.6732632, "limit below zero"), attribute("gamma", 1.050701, "factor of it all")],
     ),
     record_of(
         "Celu",

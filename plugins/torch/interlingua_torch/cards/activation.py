@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from interlingua.adapters import parameter, same
+from interlingua.adapters import parameter, same, told_otherwise
 from interlingua.cards import Adapter, Card, Facts, Fixed, Kind, Slot, card
 
 _INPLACE = {"inplace": Fixed(False, False)}
 _SIX = {"min": 0.0, "max": 6.0}
+_SIXTH = {"alpha": 0.16666667, "beta": 0.5}
 
 
 def _both(record: str, function: str, layer: str, name: str = "X", **more: Any) -> tuple[Card, Card]:
@@ -34,6 +35,36 @@ def _axis(value: Any, facts: Facts) -> Any:
 
 
 _DIM = Adapter("dim", lambda value, facts: value, _axis, "0 for one or three axes, else 1, where unsaid")
+
+
+def _keeps(facts: Facts) -> bool:
+    return not facts.get("bias")
+
+
+def _draws(facts: Facts) -> bool:
+    return bool(facts.get("bias")) and facts.get("bias") == facts.get("lambd")
+
+
+def _plain(record: str, function: str, layer: str, name: str = "X", **more: Any) -> tuple[Card, Card]:
+    """An activation that never works in place."""
+    return (
+        card(record, f"torch.nn.functional.{function}", inputs={name: "input"}, **more),
+        card(record, f"torch.nn.{layer}", kind=Kind.LAYER, write=False, inputs={name: "input"}, **more),
+    )
+
+
+def _softmax(record: str, function: str, layer: str) -> tuple[Card, Card]:
+    axis = parameter("dim", None, _DIM)
+    return (
+        card(
+            record,
+            f"torch.nn.functional.{function}",
+            inputs={"input": "input"},
+            axis=axis,
+            ignored=("_stacklevel", "dtype"),
+        ),
+        card(record, f"torch.nn.{layer}", kind=Kind.LAYER, write=False, inputs={"input": "input"}, axis=axis),
+    )
 
 
 def _has_both_bounds(facts: Facts) -> bool:
@@ -120,5 +151,56 @@ CARDS = (
     *(
         card("Clip", api, kind=kind, write=False, inputs={"input": "input"}, implied=_SIX, fixed=_INPLACE)
         for api, kind in (("torch.nn.functional.relu6", Kind.FUNCTION), ("torch.nn.ReLU6", Kind.LAYER))
+    ),
+    *_softmax("LogSoftmax", "log_softmax", "LogSoftmax"),
+    *(
+        card(
+            "Gelu",
+            api,
+            kind=kind,
+            write=kind is Kind.FUNCTION,
+            inputs={"X": "input"},
+            approximate=same("approximate", "none"),
+        )
+        for api, kind in (("torch.nn.functional.gelu", Kind.FUNCTION), ("torch.nn.GELU", Kind.LAYER))
+    ),
+    *_both(
+        "Swish",
+        "torch.nn.functional.silu",
+        "torch.nn.SiLU",
+        implied={"alpha": 1.0},
+        limits=("a factor of x in the sigmoid",),
+    ),
+    *_both("Mish", "torch.nn.functional.mish", "torch.nn.Mish"),
+    *_both(
+        "HardSigmoid",
+        "torch.nn.functional.hardsigmoid",
+        "torch.nn.Hardsigmoid",
+        implied=_SIXTH,
+        limits=("another slope than 1/6",),
+    ),
+    *_both("HardSwish", "torch.nn.functional.hardswish", "torch.nn.Hardswish"),
+    *_plain("Softplus", "softplus", "Softplus", fixed={"beta": Fixed(1.0, 1.0), "threshold": Fixed(20.0, 20.0)}),
+    *_plain("Softsign", "softsign", "Softsign", "input"),
+    *_both("Selu", "torch.nn.functional.selu", "torch.nn.SELU", limits=("other limits and factors than SELU's",)),
+    *_both("Celu", "torch.nn.functional.celu", "torch.nn.CELU", alpha=same("alpha", 1.0)),
+    *(
+        card(
+            "ThresholdedRelu",
+            api,
+            kind=kind,
+            write=kind is Kind.FUNCTION,
+            inputs={"X": "input"},
+            alpha=same("threshold", positional=True),
+            fixed={"value": Fixed(0.0), **_INPLACE},
+        )
+        for api, kind in (("torch.nn.functional.threshold", Kind.FUNCTION), ("torch.nn.Threshold", Kind.LAYER))
+    ),
+    *(
+        card("Shrink", api, inputs={"input": "input"}, when=when, lambd=same("lambd", 0.5), **more)
+        for api, when, more in (
+            ("torch.nn.functional.hardshrink", _keeps, {"implied": {"bias": 0.0}}),
+            ("torch.nn.functional.softshrink", _draws, {"bias": told_otherwise("lambd")}),
+        )
     ),
 )

@@ -48,6 +48,10 @@ def as_type(
         x = fill(context, "X.float()", X=x)
     if dtype in _LARGEST and saturate and source != dtype:
         x = fill(context, "X.clamp(LOW, HIGH)", X=x, LOW=-_LARGEST[dtype], HIGH=_LARGEST[dtype])
+    if dtype == ir.DataType.FLOAT8E4M3FN and not saturate and source != dtype:
+        # PyTorch holds this type's numbers within its range; the standard makes NaN of what rounds beyond it
+        x = context.statement("number", x)
+        x = fill(context, "torch.where(X.abs() > 464, float('nan'), X)", X=x)
     return converted(context, x, dtype)
 
 
