@@ -145,14 +145,13 @@ def _scripted(model):
 
 
 def _by_torchscript(model):
-    """TorchScript → exported program → ONNX; with dynamic axes the program is exported once more."""
+    """TorchScript → exported program → ONNX; it is exported once more for axes as fixed or dynamic as asked."""
     from torch._export.converter import TS2EPConverter
 
     if model.kwargs:
         raise ValueError("the converter from TorchScript takes positional inputs alone")
     program = TS2EPConverter(_scripted(model), model.args, model.kwargs).convert()
-    if model.dynamic:
-        program = model.exported(module=program.module())
+    program = model.exported(module=program.module())
     return _program_to_onnx(program)
 
 
