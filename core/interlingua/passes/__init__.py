@@ -10,6 +10,7 @@ from interlingua.notes import Notes
 from interlingua.passes.base import Pass
 from interlingua.passes.bias import FuseBias
 from interlingua.passes.constants import LiftConstants
+from interlingua.passes.contributed import RewriteContributed
 from interlingua.passes.dense import FuseDense, SpellFlatten
 from interlingua.passes.duplicates import MergeInitializers
 from interlingua.passes.fold import FoldConstants
@@ -32,6 +33,7 @@ CANONICAL: tuple[type[Pass], ...] = (
     AttachFunctions,
     InferShapes,
     UpgradeOpset,
+    RewriteContributed,
     LiftConstants,
     InferShapes,
     SpellPlainly,

@@ -58,7 +58,8 @@ def recurrent(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
     """The layer where torch's own computes the same from weights of the source; else a helper with a loop."""
     kind = KINDS[node.op_type]
     if not _fits(node, facts, kind):
-        return _by_loop(context, node, facts, kind)
+        _by_loop(context, node, facts, kind)
+        return None
     return _by_layer(context, node, facts, kind)
 
 

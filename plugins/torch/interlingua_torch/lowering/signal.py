@@ -52,12 +52,12 @@ def fourier(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if onesided and inverse:
         if parts != 2:
             raise Unsupported("the inverse of half a spectrum without imaginary parts")
-        signal = expressions.call(context.api(_COMPLEX), [expressions.method(x, "contiguous")])
-        call = by_api(context, node, "torch.fft.irfft", [signal], keywords)
+        half = expressions.call(context.api(_COMPLEX), [expressions.method(x, "contiguous")])
+        call = by_api(context, node, "torch.fft.irfft", [half], keywords)
         return expressions.method(call, "unsqueeze", [-1])
     if parts == 1 or onesided:
         index = ast.Tuple([ast.Constant(...), ast.Constant(0)], ast.Load())
-        signal = ast.Subscript(x, index, ast.Load())
+        signal: ast.expr = ast.Subscript(x, index, ast.Load())
     else:
         signal = expressions.call(context.api(_COMPLEX), [expressions.method(x, "contiguous")])
     api = "torch.fft.rfft" if onesided else "torch.fft.ifft" if inverse else "torch.fft.fft"

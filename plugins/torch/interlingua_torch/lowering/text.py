@@ -98,7 +98,7 @@ def _table(facts: Facts, side: str) -> np.ndarray[Any, Any]:
     array = None if tensor is None else tensor.numpy()
     if array is None or array.dtype.kind not in "iuf":
         raise Unsupported(_NO_STRINGS)
-    return array
+    return np.asarray(array)
 
 
 @lowers("ai.onnx.ml::LabelEncoder")
