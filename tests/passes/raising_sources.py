@@ -8,8 +8,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-BATCH = {"x": {0: "N"}}
-
 
 def torch_cases():
     import math
@@ -266,7 +264,7 @@ def torch_cases():
     }
 
 
-def export_torch(folder: Path, script: bool, names: list[str]) -> None:
+def export_torch(folder: Path, script: bool, names: list[str], wrapped: type) -> None:
     import warnings
 
     import numpy as np
@@ -293,7 +291,7 @@ def export_torch(folder: Path, script: bool, names: list[str]) -> None:
                     )
                 else:
                     shapes = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs)
-                    program = torch.export.export(Wrapped(module), inputs, dynamic_shapes=(shapes,))
+                    program = torch.export.export(wrapped(module), inputs, dynamic_shapes=(shapes,))
                     made = torch.onnx.export(
                         program, dynamo=True, optimize=False, opset_version=20, verbose=False, input_names=labels
                     )
@@ -305,10 +303,6 @@ def export_torch(folder: Path, script: bool, names: list[str]) -> None:
         arrays = {f"in{i}": each.numpy() for i, each in enumerate(inputs)}
         arrays.update({f"out{i}": each.numpy() for i, each in enumerate(flat)})
         np.savez(folder / f"{name}.npz", **arrays)
-
-
-class Wrapped:
-    """Placeholder, replaced by a torch module below."""
 
 
 def tensorflow_cases():
@@ -404,9 +398,7 @@ def main(kind: str, folder: Path, names: list[str]) -> None:
         def forward(self, *inputs):
             return self.inner(*inputs)
 
-    global Wrapped
-    Wrapped = Module
-    export_torch(folder, kind == "script", names)
+    export_torch(folder, kind == "script", names, Module)
 
 
 if __name__ == "__main__":

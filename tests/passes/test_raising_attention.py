@@ -1,0 +1,191 @@
+"""Attention out of exporters' spellings: scales, masks, groups of heads; and what only looks like it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+import pytest
+from passes_graphs import Graph
+from raising_checks import check_export, check_graph, operators, raised, random
+
+ONE = ["Attention"]
+SCRIPT = {
+    "attention": ONE,
+    "sdpa": ONE,
+    "causal_attention": ONE,
+    "sdpa_causal": ONE,
+    "group_attention": ONE,
+    "interleaved_attention": ONE,
+    "batched_attention": ["Unsqueeze", "Unsqueeze", "Unsqueeze", "Attention", "Squeeze"],
+    "padded_attention": ["Unsqueeze", "Unsqueeze", "Cast", "Sub", "Mul", "Attention"],
+    "filled_attention": ["Unsqueeze", "Unsqueeze", "Not", "Where", "Attention"],
+    "sdpa_masked": ["Unsqueeze", "Unsqueeze", "Where", "Attention"],
+}
+
+
+@pytest.mark.parametrize("name", SCRIPT)
+def test_torchscript_exports(name):
+    check_export("script", name, SCRIPT[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*SCRIPT, "sdpa_groups"])
+def test_dynamo_exports(name):
+    check_export("torch", name, SCRIPT.get(name, ONE))
+
+
+@pytest.mark.slow
+def test_a_packed_projection_stays_one_weight():
+    path_operators = operators(raised(_loaded("torch", "mha")))
+    assert path_operators.count("Attention") == 1 and path_operators.count("MatMul") == 1
+    assert path_operators.count("Softmax") == 0
+
+
+def _loaded(kind: str, name: str):
+    from raising_checks import exported
+
+    from interlingua.onnx.reader import load
+
+    return load(exported(kind) / f"{name}.onnx")
+
+
+QUERY = {name: random(2, 4, 5, 8, seed=seed) for seed, name in enumerate("qkv")}
+
+
+def spelled(
+    graph: Graph,
+    *,
+    factor: float = 1 / math.sqrt(8),
+    mask: str = "",
+    fill: tuple[str, float] | None = None,
+    guard: bool = False,
+    axis: int = -1,
+    perm: tuple[int, ...] = (0, 1, 3, 2),
+    after_mask: bool = False,
+    dropout: bool = False,
+) -> tuple[str, str]:
+    """Attention in small operators on the inputs q, k, v; its result and its weights."""
+    q, k, v = (graph.input(name, ["N", 4, 5, 8]) for name in "qkv")
+    scores = graph("MatMul", q, graph("Transpose", k, perm=list(perm)))
+    scale = graph("Constant", value_float=factor)
+    scores = scores if after_mask else graph("Mul", scores, scale)
+    if mask:
+        scores = graph("Add", scores, mask)
+    if fill is not None:
+        scores = graph("Where", fill[0], graph("Constant", value_float=fill[1]), scores)
+    scores = graph("Mul", scores, scale) if after_mask else scores
+    weights = graph("Softmax", scores, axis=axis)
+    if guard:
+        weights = graph("Where", graph("IsNaN", weights), graph("Constant", value_float=0.0), weights)
+    if dropout:
+        weights = graph("Dropout", weights)
+    return graph("MatMul", weights, v), weights
+
+
+def test_a_scale_of_its_own():
+    graph = Graph(18)
+    y, _ = spelled(graph, factor=0.2)
+    model = check_graph(graph, y, ONE, **QUERY)
+    assert model.graph.node(0).attributes["scale"].as_float() == pytest.approx(0.2)
+
+
+def test_keys_turned_with_their_heads():
+    graph = Graph(18)
+    q, v = (graph.input(name, ["N", 4, 5, 8]) for name in "qv")
+    k = graph.input("k", ["N", 5, 4, 8])
+    scores = graph("MatMul", q, graph("Transpose", k, perm=[0, 2, 3, 1]))
+    y = graph("MatMul", graph("Softmax", scores, axis=-1), v)
+    given = {**QUERY, "k": QUERY["k"].transpose(0, 2, 1, 3).copy()}
+    model = check_graph(graph, y, ["Transpose", "Attention"], **given)
+    assert model.graph.node(1).attributes["scale"].as_float() == 1.0
+
+
+def test_a_row_masked_whole_stays_nan_without_a_guard():
+    graph = Graph(18)
+    mask = graph.input("mask", ["N", 1, 5, 5])
+    y, _ = spelled(graph, mask=mask)
+    given = np.zeros((2, 1, 5, 5), np.float32)
+    given[0, 0, 2] = -np.inf
+    check_graph(graph, y, None, mask=given, **QUERY)
+
+
+def test_a_row_masked_whole_is_zero_with_a_guard():
+    graph = Graph(18)
+    mask = graph.input("mask", ["N", 1, 5, 5])
+    y, _ = spelled(graph, mask=mask, guard=True)
+    given = np.zeros((2, 1, 5, 5), np.float32)
+    given[0, 0, 2] = -np.inf
+    check_graph(graph, y, ONE, mask=given, **QUERY)
+
+
+@pytest.mark.parametrize("guard", [True, False])
+def test_a_boolean_mask_of_minus_infinity(guard):
+    graph = Graph(18)
+    hidden = graph.input("hidden", ["N", 1, 1, 5], onnx.TensorProto.BOOL)
+    y, _ = spelled(graph, fill=(hidden, -math.inf), guard=guard)
+    given = np.zeros((2, 1, 1, 5), bool)
+    given[0, ..., 3:] = True
+    given[1] = True
+    check_graph(graph, y, ["Not", "Attention"] if guard else None, hidden=given, **QUERY)
+
+
+def test_a_boolean_mask_of_a_large_number_leaves_an_even_row():
+    graph = Graph(18)
+    hidden = graph.input("hidden", ["N", 1, 1, 5], onnx.TensorProto.BOOL)
+    y, _ = spelled(graph, fill=(hidden, -1e9))
+    given = np.zeros((2, 1, 1, 5), bool)
+    given[1] = True
+    check_graph(graph, y, ["Where", "Attention"], hidden=given, **QUERY)
+
+
+def test_a_constant_mask_that_leaves_something_in_each_row():
+    band = np.where(np.abs(np.subtract.outer(np.arange(5), np.arange(5))) <= 1, 0, -np.inf).astype(np.float32)
+    graph = Graph(18)
+    y, _ = spelled(graph, mask=graph.weight(band, "band"))
+    model = check_graph(graph, y, ONE, **QUERY)
+    assert "is_causal" not in model.graph.node(0).attributes
+    band[1] = -np.inf
+    graph = Graph(18)
+    y, _ = spelled(graph, mask=graph.weight(band, "band"))
+    check_graph(graph, y, None, **QUERY)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"axis": 2}, {"after_mask": True}, {"fill": -3.0}, {"dropout": True}],
+    ids=["axis", "scaled mask", "small fill", "dropout"],
+)
+def test_no_attention(other):
+    graph = Graph(18)
+    arrays = dict(QUERY)
+    if other.get("after_mask"):
+        other = {**other, "mask": graph.weight(random(5, 5), "bias")}
+    if "fill" in other:
+        arrays["hidden"] = random(2, 1, 1, 5) > 0
+        other = {"fill": (graph.input("hidden", ["N", 1, 1, 5], onnx.TensorProto.BOOL), other["fill"])}
+    y, _ = spelled(graph, **other)
+    check_graph(graph, y, None, **arrays)
+
+
+def test_weights_used_elsewhere_stay():
+    graph = Graph(18)
+    y, weights = spelled(graph)
+    check_graph(graph, graph("Concat", y, weights, axis=-1), None, **QUERY)
+
+
+def test_batches_that_broadcast_are_no_attention():
+    graph = Graph(18)
+    q = graph.input("q", ["N", 4, 5, 8])
+    k, v = (graph.input(name, [1, 4, 5, 8]) for name in "kv")
+    scores = graph("MatMul", q, graph("Transpose", k, perm=[0, 1, 3, 2]))
+    y = graph("MatMul", graph("Softmax", scores, axis=-1), v)
+    check_graph(graph, y, None, q=QUERY["q"], k=QUERY["k"][:1], v=QUERY["v"][:1])
+
+
+def test_a_mask_over_one_key_is_no_mask():
+    """The operator would take a shorter mask as one that hides the other keys."""
+    graph = Graph(18)
+    y, _ = spelled(graph, mask=graph.weight(random(5, 1), "bias"))
+    check_graph(graph, y, None, **QUERY)
