@@ -69,7 +69,8 @@ class _Made:
         converted = [ir.convenience.convert_attribute(k, v) for k, v in attributes.items() if v is not None]
         stem = f"{self.node.outputs[0].name}_{op.lower()}"
         first = next((value for value in inputs if value is not None), None)
-        output = ir.Value(name=fresh_name(graph_of(self.node), stem), type=None if first is None else first.type)
+        kind = ir.TensorType(ir.DataType.INT64) if op == "Shape" else None if first is None else first.type
+        output = ir.Value(name=fresh_name(graph_of(self.node), stem), type=kind)
         self.nodes.append(ir.Node("", op, inputs, converted, outputs=[output]))
         return output
 
