@@ -146,5 +146,9 @@ def greedy_choice(worse: torch.Tensor, fair: torch.Tensor) -> torch.Tensor:
     def again(stays: torch.Tensor, before: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return fair & ~(worse & stays[:, None]).any(0), stays.clone()
 
-    stays, _ = torch.while_loop(unsettled, again, (fair & ~(worse & fair[:, None]).any(0), fair))
-    return stays
+    state = again(fair, fair)
+    if torch.compiler.is_compiling():
+        return torch.while_loop(unsettled, again, state)[0]
+    while unsettled(*state):
+        state = again(*state)
+    return state[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Sequence
 
 import onnx_ir as ir
@@ -24,6 +25,9 @@ _PAD = "torch.nn.functional.pad"
 def pad(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`F.pad(x, (1, 2))`; a helper where the pads are a tensor, or not of an image in another mode."""
     given = inputs_of(node)
+    added = facts.values.get("constant_value")
+    if isinstance(added, list):  # a vector of one number, as some exporters write it
+        facts = dataclasses.replace(facts, values={**facts.values, "constant_value": added[0]})
     mode = facts["mode"]
     if mode == "constant" and _is_nothing(facts):
         return source(context, node)
@@ -62,8 +66,10 @@ def _value(context: Context, facts: Facts, given: dict[str, list[ir.Value]]) -> 
     if "constant_value" not in given:
         return None
     value = given["constant_value"][0]
-    if is_constant(value) or context.sizes.holds(value):
-        return context.python(value)
+    if is_constant(value):
+        return expressions.literal(facts["constant_value"])
+    if context.sizes.holds(value):
+        return context.integers(value)[0]
     return expressions.method(context.ref(value), "item")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import onnx_ir as ir
 
@@ -42,6 +44,12 @@ def reshape(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return expressions.call(context.helper("reshape"), [source(context, node), shape])
     numbers = [number_of(size) for size in sizes]
     copied = [axis for axis, number in enumerate(numbers) if number == 0 and not facts["allowzero"]]
+    flat = _flattened(context, data, sizes, copied)
+    if flat:
+        return _method(context, node, "flatten", [flat])
+    if len(copied) == 1 and -1 in numbers:
+        sizes[numbers.index(-1)] = expressions.literal(_rest(data, copied[0], numbers))
+        numbers = [number_of(size) for size in sizes]
     if len(copied) == 1 and -1 not in numbers and _full(data):
         sizes[copied[0]] = expressions.literal(-1)
     else:
@@ -59,6 +67,33 @@ def _size(context: Context, value: ir.Value, axis: int) -> ast.expr:
 def _full(value: ir.Value) -> bool:
     """Whether no size of a tensor is known to be 0, of which a size could not be worked out."""
     return 0 not in (shape_of(value) or ())
+
+
+def _rest(data: ir.Value, copied: int, numbers: Sequence[int | None]) -> int:
+    """The size that -1 stands for, where those beside a copied one tell it; else -1."""
+    others = [size for axis, size in enumerate(shape_of(data) or (None,)) if axis != copied]
+    told = [size for axis, size in enumerate(numbers) if axis != copied and size != -1]
+    if not all(isinstance(size, int) and size for size in (*others, *told)):
+        return -1
+    whole, part = (math.prod(size for size in sizes if isinstance(size, int)) for sizes in (others, told))
+    return whole // part if whole % part == 0 else -1
+
+
+def _flattened(context: Context, data: ir.Value, sizes: Sequence[ast.expr], copied: Sequence[int]) -> int:
+    """The axis from which on all axes become one, where the new shape says that; 0 where it does not."""
+    old = shape_of(data)
+    last = len(sizes) - 1
+    if old is None or not 1 <= last < len(old) - 1:
+        return 0
+    for axis, size in enumerate(sizes[:-1]):
+        number = number_of(size)
+        same = axis in copied or (number is not None and number == old[axis])
+        if not same and (number is not None or ast.unparse(size) != ast.unparse(context.size(data, axis))):
+            return 0
+    rest = old[last:]
+    whole = math.prod(each for each in rest if isinstance(each, int))
+    told = number_of(sizes[-1])
+    return last if told == -1 or (told == whole and all(isinstance(each, int) for each in rest)) else 0
 
 
 @lowers("Flatten")
@@ -91,6 +126,11 @@ def transpose(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     return as_method(context, node, facts) if order else source(context, node)
 
 
+def _listed(axes: Any) -> Any:
+    """The axes as a list, of which exporters make a plain number where it is one."""
+    return [axes] if isinstance(axes, int) else axes
+
+
 @lowers("Squeeze")
 def squeeze(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`x.squeeze(2)`, `x.squeeze((1, 3))`."""
@@ -100,7 +140,7 @@ def squeeze(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return _method(context, node, "squeeze", [axes.elts if isinstance(axes, ast.Tuple) else axes])
     if facts.get("axes") == []:
         return source(context, node)
-    axes = facts.get("axes")
+    axes = _listed(facts.get("axes"))
     arguments = [] if axes is None else axes if len(axes) == 1 else [tuple(axes)]
     return _method(context, node, "squeeze", arguments)
 
@@ -112,7 +152,7 @@ def unsqueeze(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         context.note_mapping(node, "torch.unsqueeze")
         arguments = [source(context, node), context.python(_parameter(node, "axes"))]
         return expressions.call(context.helper("unsqueeze"), arguments)
-    axes: list[int] = facts["axes"]
+    axes: list[int] = _listed(facts["axes"])
     count = facts.get("input_rank")
     if count is not None:
         axes = sorted(axis % (count + len(axes)) for axis in axes) if len(axes) > 1 else axes
@@ -174,7 +214,7 @@ def sizes(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         bounds = (None if not start else expressions.literal(start), None if end is None else expressions.literal(end))
         shape = ast.Subscript(shape, ast.Slice(*bounds), ast.Load())
     context.note_mapping(node, "torch.Tensor.shape")
-    return expressions.call(context.api("torch.tensor"), [shape])
+    return expressions.call(context.api("torch.tensor"), [shape], {"dtype": context.dtype(ir.DataType.INT64)})
 
 
 @lowers("Size")
