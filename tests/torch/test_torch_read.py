@@ -50,8 +50,9 @@ def test_a_users_module_is_converted_and_proved(saved: Path, tmp_path: Path, tar
     assert {proof.verdict for proof in report.proofs} == {"proved"}
     if target == "torch":
         text = (tmp_path / "out" / "model.py").read_text("utf-8")
-        assert "self.heads_0 = nn.Linear(6, 5)" in text and "self.heads_1 = nn.Linear(6, 5)" in text
-        assert "self.features_0_bn = nn.BatchNorm2d(4)" in text
+        assert "self.heads = nn.ModuleList([nn.Linear(6, 5), nn.Linear(6, 5)])" in text
+        assert "self.features = nn.Sequential(Block(3, 4), nn.MaxPool2d(2), Block(4, 6))" in text
+        assert "self.bn = nn.BatchNorm2d(out_channels)" in text
         assert 'self.register_buffer("mean", torch.empty(3, 1, 1))' in text
         assert "self.gain = nn.Parameter(torch.empty(5))" in text
         assert "self.drop = nn.Dropout(0.2)" in text
