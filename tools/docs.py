@@ -18,6 +18,7 @@ from typing import Any
 
 import black
 import typer
+import zoo_page
 
 import interlingua
 from interlingua import errors, notes, plugin, verbs
@@ -244,6 +245,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "matrix.md": matrix,
     "coverage.md": coverage_page,
     "benchmarks.md": benchmark_page,
+    "zoo.md": zoo_page.page,
 }
 
 
