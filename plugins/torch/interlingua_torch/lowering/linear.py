@@ -17,6 +17,7 @@ from interlingua.ir.facts import is_constant, known, shape_of
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.calls import by_api, said, tensors
 from interlingua_torch.lowering.common import by_cards
+from interlingua_torch.lowering.elementwise import arithmetic
 
 LINEAR = "torch.nn.Linear"
 
@@ -46,13 +47,13 @@ def add(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         assert isinstance(layer.call, ast.Call)
         if known(shape_of(bias)) != [layer.weights["weight"].shape[0]]:
             continue
-        call = ast.Call(layer.call.func, layer.call.args, [])
+        call = ast.Call(layer.call.func, layer.call.args, [k for k in layer.call.keywords if k.arg != "bias"])
         whole = dataclasses.replace(layer, call=call, weights={**layer.weights, "bias": Weight(bias)})
         context.program.layers[context.program.layers.index(layer)] = whole
         context.program.statements.remove(statement)
         context.note_mapping(node, LINEAR)
         return statement.value
-    return by_cards(context, node, facts)
+    return arithmetic(context, node, facts)
 
 
 def _linear_without_bias(context: Context, value: ir.Value) -> tuple[Layer, Statement] | None:
