@@ -60,8 +60,10 @@ $(ZOO): $(STAMP) constraints-zoo.txt tools/zoo_environment.py
 
 fuzz: $(STAMP)
 	$(BIN)/python tools/fuzz.py
+	$(BIN)/python tools/hostile.py
 
 zoo: $(ZOO)
+	.environments/zoo/bin/python tests/zoo/finetune.py
 	$(BIN)/python tools/zoo.py
 
 evidence: $(STAMP) $(LEGACY)

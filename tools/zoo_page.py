@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 RESULT = Path(__file__).resolve().parent.parent / "docs" / "results" / "zoo.json"
+FINETUNE = RESULT.with_name("finetune.json")
+WIDTH, HEIGHT = 640, 240
 WORDS = Path(__file__).resolve().parent / "zoo_words.json"
 HEADER = (
     "architecture",
@@ -49,7 +51,41 @@ def page() -> str:
     ]
     parts += ["| " + " | ".join(_cells(row)) + " |" for row in rows.values()]
     parts += ["", "## What is not proved, and why", "", *_reasons(rows)]
-    return "\n".join([*parts, ""])
+    return "\n".join([*parts, "", *_finetuning()])
+
+
+def _finetuning() -> list[str]:
+    """The losses of a generated model beside its source's, every tenth step and as curves."""
+    if not FINETUNE.is_file():
+        return []
+    run = json.loads(FINETUNE.read_text())
+    ours, theirs = run["generated"], run["source"]
+    pairs = list(zip(theirs["losses"], ours["losses"], strict=True))
+    greatest = max(max(pair) for pair in pairs)
+    curves = [
+        _curve(losses, greatest, colour, width)
+        for losses, colour, width in ((theirs["losses"], "#e8a33d", 5), (ours["losses"], "#20567a", 1.5))
+    ]
+    parts = [
+        "## Fine-tuning beside the source",
+        "",
+        f"{run['model']}, {run['epochs']} epochs of scikit-learn's real digits, the same start, batches and seeds. "
+        f"Right afterwards: source {theirs['accuracy']:.1%}, generated {ours['accuracy']:.1%}. "
+        "Thick: the source; thin: the generated model.",
+        "",
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="loss by step">{"".join(curves)}</svg>',
+        "",
+        "| step | loss of the source | loss of the generated model |",
+        "|---:|---:|---:|",
+    ]
+    parts += [f"| {step} | {left:.4f} | {right:.4f} |" for step, (left, right) in enumerate(pairs) if step % 10 == 0]
+    return [*parts, ""]
+
+
+def _curve(losses: list[float], greatest: float, colour: str, width: float) -> str:
+    step = WIDTH / max(1, len(losses) - 1)
+    points = " ".join(f"{i * step:.0f},{HEIGHT - loss / greatest * HEIGHT:.0f}" for i, loss in enumerate(losses))
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
 
 
 def _proved(rows: dict[str, dict[str, Any]], target: str) -> int:
