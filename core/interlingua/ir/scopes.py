@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 
@@ -51,7 +52,7 @@ def _list(text: str) -> list[str]:
 
 
 def _spelled(name: str) -> list[str]:
-    """The paths of the modules in a node's name: `/layer1/layer1.0/conv1/Conv` is in layer1, layer1.0, layer1.0.conv1."""
+    """The paths of the modules in a node's name: `/layer1/layer1.0/conv1/Conv` is in layer1.0 and layer1.0.conv1."""
     paths: list[str] = [""]
     last = ""
     for part in name.split("/")[1:-1]:
@@ -66,7 +67,7 @@ def _spelled(name: str) -> list[str]:
 def _tell(node: ir.Node, paths: Sequence[str]) -> None:
     """The innermost path as the node's module; the others only where its own does not tell them."""
     node.metadata_props[metadata.MODULE] = paths[-1] if paths else ""
-    if any(not inner.startswith(f"{outer}.") for outer, inner in zip(paths[1:], paths[2:], strict=False)):
+    if any(not inner.startswith(f"{outer}.") for outer, inner in itertools.pairwise(paths[1:])):
         node.metadata_props[metadata.CALLERS] = json.dumps(list(paths[:-1]))
 
 

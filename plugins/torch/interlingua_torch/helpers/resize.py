@@ -26,6 +26,7 @@ def resize(
     if scales is not None:
         new = [math.floor(size * scale) for size, scale in zip(old, scales, strict=True)]
     else:
+        assert sizes is not None
         ratios = [size / before for size, before in zip(sizes, old, strict=True)]
         if keep_aspect != "stretch":
             ratio = min(ratios) if keep_aspect == "not_larger" else max(ratios)

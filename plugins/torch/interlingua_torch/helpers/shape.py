@@ -70,7 +70,7 @@ def columns_to_image(
             slice(at * dilation, at * dilation + stride * (step - 1) + 1, stride)
             for at, dilation, stride, step in zip(place, dilations, strides, steps, strict=True)
         )
-        result[(slice(None), slice(None), *where)] += columns[(slice(None), slice(None), *place)]
+        result[:, :, *where] += columns[:, :, *place]
     inner = tuple(slice(before, before + size) for before, size in zip(begin, image, strict=True))
     return result[(slice(None), slice(None), *inner)]
 

@@ -29,7 +29,7 @@ def short_time_fourier(
 ) -> torch.Tensor:
     """Fourier transforms (batch, frames, frequencies, 2) of windows over a signal (batch, length, 1 or 2)."""
     if window is None:
-        window = torch.ones(length, dtype=signal.dtype, device=signal.device)
+        window = torch.ones(length or signal.shape[1], dtype=signal.dtype, device=signal.device)
     if signal.ndim == 2:
         signal = signal.unsqueeze(-1)
     frames = signal.unfold(1, window.shape[0], step) * window

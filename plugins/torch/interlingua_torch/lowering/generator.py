@@ -29,7 +29,7 @@ def full(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     dtype = ir.DataType.FLOAT if tensor is None else tensor.dtype
     number = 0.0 if tensor is None else tensor.numpy().reshape(-1)[0].item()
     shape = context.given(node, "input")
-    names = {0: "torch.zeros", 1: "torch.ones"}
+    names: dict[float, str] = {0: "torch.zeros", 1: "torch.ones"}
     if number in names:
         return _typed(context, said(context, node, names[number], f"{names[number]}(S)", S=shape), dtype)
     return _typed(context, said(context, node, "torch.full", "torch.full(S, V)", S=shape, V=number), dtype)
