@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from interlingua import cards, output, passes, plugin
 from interlingua.artifact import ReadOptions, Source, WriteOptions
 from interlingua.codegen.function_bodies import expand_all
 from interlingua.codegen.package import Package, WriteRequest
-from interlingua.errors import RuntimeMissing, StrictNotes, UsageError
+from interlingua.errors import InterlinguaError, InvalidSource, RuntimeMissing, StrictNotes, UsageError
 from interlingua.ir import metadata
+from interlingua.ir.validity import invalidity
 from interlingua.notes import Skipped
 from interlingua.passes import layout
+from interlingua.passes.free_batch import FREED, FREEING
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
 from interlingua.proof.prove import VerifyOptions, prove
@@ -49,8 +51,29 @@ def read(
     with progress.stage("read"):
         source: Source = plugin.resolve(form.reader)(artifact, options)
     with progress.stage("canonical form"):
-        model = passes.run(source.model, notes=options.notes, debug=debug)
+        try:
+            model = passes.run(source.model, notes=options.notes, debug=debug)
+            if options.free_batch:
+                model = passes.run(model, FREEING, notes=options.notes, debug=debug)
+        except InterlinguaError:
+            raise
+        except Exception as error:
+            _blame(artifact.path, lambda: plugin.resolve(form.reader)(artifact, options).model, error)
+            raise
     return dataclasses.replace(source, model=model)
+
+
+def _blame(path: Path, read_again: Callable[[], ir.Model], error: Exception) -> None:
+    """Refuses a model that no rule of ONNX allows and that a pass therefore fell over; a valid one is our mistake.
+
+    Raises:
+        InvalidSource: what ONNX's checker says of the model as it was read.
+    """
+    told = invalidity(read_again())
+    if told:
+        raise InvalidSource(
+            f"Expected a valid model. Received one of which onnx.checker says: {told}", place=str(path)
+        ) from error
 
 
 def channels_last_ops(framework: Framework) -> frozenset[str]:
@@ -194,10 +217,12 @@ def convert(
             axes=_axes(prepared),
             transposes={"leftover": layout.leftover(prepared), "native": native.get("transposes")},
         )
-        report.verification = options.verify.as_json()
+        asked = options.verify
+        if origin.model.meta.get(FREED):
+            asked = dataclasses.replace(asked, batch=1)
+        report.verification = asked.as_json()
         if options.verify.run:
             with progress.stage("verify"):
-                asked = options.verify
                 report.proofs = prove(origin, prepared, package, framework, folder, native, asked, notes, progress)
         if options.strict and len(notes):
             told = "; ".join(f"{note.place}: {note.text}" for note in notes)

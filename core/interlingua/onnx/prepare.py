@@ -26,6 +26,8 @@ def prepare(proto: onnx.ModelProto, notes: Notes, file: str) -> None:
         InvalidSource: a sparse tensor contradicts itself or would be too large, functions call themselves or grow
             beyond any use.
     """
+    _check_text(proto)
+    _check_attributes(proto)
     for graph in graphs(proto.graph):
         _densify(graph)
         for info in (*graph.input, *graph.output, *graph.value_info):
@@ -42,6 +44,70 @@ def prepare(proto: onnx.ModelProto, notes: Notes, file: str) -> None:
     if proto.training_info:
         notes.add(Dropped(file, "training information: the inference graph alone is converted"))
         del proto.training_info[:]
+
+
+def _check_text(proto: onnx.ModelProto) -> None:
+    """Refuses names that are no UTF-8: the parser hands them on as bytes."""
+    texts: list[object] = [each.domain for each in proto.opset_import]
+    texts.extend(name for each in proto.functions for name in (each.domain, each.name, *each.input, *each.output))
+    for graph in graphs(proto.graph):
+        texts.extend((graph.name, *(info.name for info in (*graph.input, *graph.output, *graph.value_info))))
+    for node in all_nodes(proto):
+        texts.extend((node.op_type, node.domain, node.overload, node.name, *node.input, *node.output))
+        texts.extend(attribute.name for attribute in node.attribute)
+    texts.extend(tensor.name for tensor in tensors(proto))
+    wrong = next((text for text in texts if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise InvalidSource(f"Expected names in UTF-8. Received {wrong!r:.80}.")
+
+
+_HOLDS = {
+    onnx.AttributeProto.FLOAT: "f",
+    onnx.AttributeProto.INT: "i",
+    onnx.AttributeProto.STRING: "s",
+    onnx.AttributeProto.TENSOR: "t",
+    onnx.AttributeProto.GRAPH: "g",
+    onnx.AttributeProto.SPARSE_TENSOR: "sparse_tensor",
+    onnx.AttributeProto.TYPE_PROTO: "tp",
+}
+_HOLDS_MANY = {
+    onnx.AttributeProto.FLOATS: "floats",
+    onnx.AttributeProto.INTS: "ints",
+    onnx.AttributeProto.STRINGS: "strings",
+    onnx.AttributeProto.TENSORS: "tensors",
+    onnx.AttributeProto.GRAPHS: "graphs",
+    onnx.AttributeProto.SPARSE_TENSORS: "sparse_tensors",
+    onnx.AttributeProto.TYPE_PROTOS: "type_protos",
+}
+
+
+def _check_attributes(proto: onnx.ModelProto) -> None:
+    """Refuses attributes that hold something else than they say; in the oldest files they say nothing and hold it."""
+    for graph in graphs(proto.graph):
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.ref_attr_name:
+                    raise InvalidSource(
+                        f"Expected values of attributes outside functions. Received {attribute.name!r} of a "
+                        f"{node.op_type!r}, which refers to {attribute.ref_attr_name!r}."
+                    )
+    for node in all_nodes(proto):
+        for attribute in node.attribute:
+            if not attribute.ref_attr_name:
+                _check_attribute(node, attribute)
+
+
+def _check_attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> None:
+    held = [kind for kind, field in _HOLDS.items() if attribute.HasField(field)]
+    held += [kind for kind, field in _HOLDS_MANY.items() if len(getattr(attribute, field))]
+    if attribute.type == onnx.AttributeProto.UNDEFINED and len(held) == 1:
+        attribute.type = held[0]
+    numbers = (onnx.AttributeProto.FLOAT, onnx.AttributeProto.INT, onnx.AttributeProto.STRING)
+    empty = attribute.type in numbers or attribute.type in _HOLDS_MANY  # some writers leave zeros and "" out
+    if attribute.type not in held and not empty:
+        raise InvalidSource(
+            f"Expected attributes that hold what they say. Received {attribute.name!r} of a {node.op_type!r}."
+        )
 
 
 def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -96,13 +97,19 @@ def _external_files(proto: onnx.ModelProto, path: Path) -> list[str]:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
-        target = (path.parent / location).resolve()
+        try:
+            target = (path.parent / location).resolve()
+            there, size = target.is_file(), target.stat().st_size if target.is_file() else 0
+        except (OSError, RuntimeError, ValueError) as error:  # a circle of links, a name too long, a null byte
+            raise InvalidSource(
+                f"Expected the name of a file of weights. Received {location[:80]!r}: {error}"[:300], place=str(path)
+            ) from error
         if not location or Path(location).is_absolute() or not target.is_relative_to(folder):
             raise UntrustedSource(
                 f"Expected weights inside the model's folder. Received the location {location!r} for {tensor.name!r}.",
                 place=str(path),
             )
-        if not target.is_file():
+        if not there:
             missing[location] = None
             continue
         offset, length = _number(entries, "offset", tensor.name), _number(entries, "length", tensor.name)
@@ -110,7 +117,6 @@ def _external_files(proto: onnx.ModelProto, path: Path) -> list[str]:
         for axis in tensor.dims:
             expected *= axis
         expected = (expected + 7) // 8
-        size = target.stat().st_size
         if "length" in entries and length != expected:
             raise InvalidSource(
                 f"Expected {expected} bytes for the weight {tensor.name!r}. Received {length}.", place=str(path)
@@ -144,8 +150,15 @@ def _check_structure(model: ir.Model, path: Path) -> None:
     dangling = dict[str, None]()
     if not model.graph.outputs:
         raise InvalidSource("Expected a graph with outputs. Received one without.", place=str(path))
-    for value in (*(value for node in model.graph.all_nodes() for value in node.inputs), *model.graph.outputs):
-        if value is not None and value.producer() is None and not value.is_graph_input() and not value.is_initializer():
+    inner = {value for function in model.functions.values() for value in function.inputs}
+    for value in _read_values(model):
+        if (
+            value is not None
+            and value not in inner
+            and value.producer() is None
+            and not value.is_graph_input()
+            and not value.is_initializer()
+        ):
             dangling[value.name or "?"] = None
     if dangling:
         raise InvalidSource(
@@ -157,6 +170,14 @@ def _check_structure(model: ir.Model, path: Path) -> None:
         common.TopologicalSortPass()(model)
     except Exception as error:
         raise InvalidSource(f"Expected a graph without cycles. Received one: {error}", place=str(path)) from error
+
+
+def _read_values(model: ir.Model) -> Iterator[ir.Value | None]:
+    """Every value that a node reads or a graph gives, of subgraphs and functions too."""
+    for graph in (*model.graphs(), *(function.graph for function in model.functions.values())):
+        for node in graph:
+            yield from node.inputs
+        yield from graph.outputs
 
 
 def _cut(model: ir.Model, options: ReadOptions) -> dict[str, list[str]]:

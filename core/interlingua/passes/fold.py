@@ -21,6 +21,23 @@ from interlingua.passes.orders import order_of
 
 LARGEST = 1 << 16
 _NEVER = frozenset({"Bernoulli", "Dropout", "Multinomial", "RandomNormalLike", "RandomUniformLike"})
+_GROWING = frozenset(
+    {
+        *("AffineGrid", "BlackmanWindow", "CenterCropPad", "Col2Im", "DFT", "EyeLike", "HammingWindow", "HannWindow"),
+        *(
+            "MaxUnpool",
+            "MelWeightMatrix",
+            "OneHot",
+            "Pad",
+            "RandomNormal",
+            "RandomUniform",
+            "Resize",
+            "STFT",
+            "Upsample",
+        ),
+    }
+)
+"""Operators whose output is as large as a number among their inputs or attributes says."""
 _BINARY = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
 _UNARY = {"Neg": "negative", "Sqrt": "sqrt"}
 
@@ -208,8 +225,11 @@ def _evaluated(node: ir.Node, graph: ir.Graph) -> ir.Value | None:
             return None
         arrays.append(array)
     output = node.outputs[0]
-    if output.shape is not None and output.shape.is_static() and math.prod(output.shape.numpy()) > LARGEST:
-        return None
+    if output.shape is not None and output.shape.is_static():
+        if math.prod(output.shape.numpy()) > LARGEST:
+            return None
+    elif node.op_type in _GROWING or math.prod(max(array.size, 1) for array in arrays if array is not None) > LARGEST:
+        return None  # nobody knows how much memory its value takes
     result = _computed(node, arrays)
     if result is None or result.size > LARGEST:
         return None

@@ -15,6 +15,8 @@ KEEPS_SHAPE = frozenset({"GroupNormalization", "RMSNormalization", "Swish"})
 SMALL = 4096
 """Bytes up to which an initializer's values are shown to the inference, which reads shapes and axes out of them."""
 
+LONGEST = 1 << 16
+
 
 class InferShapes(Pass):
     """Gives every value the shape and type that follow from the inputs, as far as they do."""
@@ -36,9 +38,18 @@ def _inferred(model: ir.Model) -> onnx.ModelProto | None:
         with _light(model.graph):
             proto = ir.to_proto(model)
         _restore_types(model.graph, proto.graph)
+        inferred = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False)
+        if any(_is_long(info) for info in (*inferred.graph.value_info, *proto.graph.input, *inferred.graph.output)):
+            return inferred
         return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
     except Exception:  # the inference throws C++ errors of many kinds; what it cannot say stays unknown
         return None
+
+
+def _is_long(info: onnx.ValueInfoProto) -> bool:
+    """Whether it is a vector so long that the propagation of values, which holds each entry of it, would not end."""
+    sizes = info.type.tensor_type.shape.dim
+    return len(sizes) == 1 and sizes[0].dim_value > LONGEST
 
 
 @contextlib.contextmanager

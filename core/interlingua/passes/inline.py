@@ -6,6 +6,7 @@ import onnx_ir as ir
 import onnx_ir.passes.common as common
 
 from interlingua import extensions
+from interlingua.errors import UnsupportedModel
 from interlingua.ir.opset import version_of
 from interlingua.passes.base import Pass, ensure
 
@@ -26,7 +27,10 @@ class InlineFunctions(Pass):
             if version is not None and main is not None:
                 function.opset_imports.pop("ai.onnx", None)
                 function.opset_imports[""] = main
-        common.InlinePass()(model)
+        try:
+            common.InlinePass()(model)
+        except ValueError as error:
+            raise UnsupportedModel(f"Expected functions that can be inlined. Received others: {error}") from error
         model.functions.clear()
         return True
 

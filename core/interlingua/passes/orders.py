@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from interlingua.errors import InvalidSource
+from interlingua.ir import metadata
+
 Order = tuple[int, ...]
 
 
@@ -52,7 +55,12 @@ def order_of(node: ir.Node) -> Order | None:
     """The permutation of a Transpose; None where the rank is unknown and none is stated."""
     held = node.attributes.get("perm")
     if held is not None:
-        return tuple(held.as_ints())
+        order = tuple(held.as_ints())
+        if sorted(order) != list(range(len(order))):
+            raise InvalidSource(
+                f"Expected a Transpose by each axis once. Received {list(order)}.", place=str(metadata.place(node))
+            )
+        return order
     source = node.inputs[0]
     return None if source is None or source.shape is None else identity(len(source.shape))[::-1]
 
