@@ -36,7 +36,8 @@ class ReadOptions:
     (None for an unknown axis; the key "" stands for the only input), trust, weights beside the graph.
 
     Of a source that is code: `arguments` of the factory, `example_inputs` (objects of a caller) or `examples` (an
-    `.npz` file), `dtypes` by input name, and `dynamic` labels of axes by input name.
+    `.npz` file), `dtypes` by input name, and `dynamic` labels of axes by input name. `free_batch` makes a
+    batch of 1 that the source states a named one where every operator is shown to work sample by sample.
     """
 
     inputs: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class ReadOptions:
     examples: Path | None = None
     dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     dynamic: Mapping[str, Mapping[int, str]] = dataclasses.field(default_factory=dict)
+    free_batch: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,6 +37,7 @@ def _read_options(
     input_dtype: Mapping[str, str] | None = None,
     dynamic: Dynamic | None = None,
     arguments: Mapping[str, Any] | None = None,
+    free_batch: bool = False,
 ) -> ReadOptions:
     shapes = dict(input_shape) if isinstance(input_shape, Mapping) else {"": tuple(input_shape)} if input_shape else {}
     on_disk = isinstance(example_inputs, (str, os.PathLike))
@@ -51,6 +52,7 @@ def _read_options(
         examples=Path(example_inputs) if on_disk else None,
         dtypes=dict(input_dtype or {}),
         dynamic=dict(dynamic or {}),
+        free_batch=free_batch,
     )
 
 
@@ -66,6 +68,7 @@ def read(
     input_dtype: Mapping[str, str] | None = None,
     dynamic: Dynamic | None = None,
     arguments: Mapping[str, Any] | None = None,
+    free_batch: bool = False,
     debug: bool = False,
 ) -> Source:
     """The model `source` in the canonical form of the IR: `.model` is an `onnx_ir.Model`, `.notes` what was dropped.
@@ -75,7 +78,8 @@ def read(
 
     `inputs` and `outputs` are names of the source, found where left out; `input_shape` is the shape of the only
     input, or shapes by input name, None for an unknown axis; `weights` stand beside the graph; `trust` lets a file
-    execute what it holds; `debug` checks the conditions of every pass.
+    execute what it holds; `free_batch` makes a batch of 1 that the source states a named one, where every operator is
+    shown to work sample by sample; `debug` checks the conditions of every pass.
 
     Of a source that is code: `example_inputs` is a tensor, a tuple, a dict of keyword arguments, a pair of both, or
     an `.npz` file by input name (or `input_shape` with `input_dtype` makes them up); `dynamic` labels axes of inputs
@@ -88,7 +92,7 @@ def read(
         UnsupportedModel: operators without a form in the IR.
     """
     options = _read_options(
-        inputs, outputs, input_shape, weights, trust, example_inputs, input_dtype, dynamic, arguments
+        inputs, outputs, input_shape, weights, trust, example_inputs, input_dtype, dynamic, arguments, free_batch
     )
     return pipeline.read(source, options, debug=debug)
 
@@ -171,6 +175,7 @@ def convert(
     input_dtype: Mapping[str, str] | None = None,
     dynamic: Dynamic | None = None,
     arguments: Mapping[str, Any] | None = None,
+    free_batch: bool = False,
     extensions: Sequence[str | Path] = (),
     layout: str = "source",
     native: str = "",
@@ -204,7 +209,7 @@ def convert(
     _load(extensions)
     chosen = ConvertOptions(
         read=_read_options(
-            inputs, outputs, input_shape, weights, trust, example_inputs, input_dtype, dynamic, arguments
+            inputs, outputs, input_shape, weights, trust, example_inputs, input_dtype, dynamic, arguments, free_batch
         ),
         layout=layout,
         native=native,

@@ -23,6 +23,9 @@ def convert(
     input_dtype: options.InputDtype = None,
     dynamic: options.Dynamic = None,
     arguments: options.Arguments = "",
+    free_batch: Annotated[
+        bool, typer.Option("--free-batch/--fixed-batch", help="Free a batch of 1 that the source states, where proved.")
+    ] = False,
     extensions: options.Extensions = None,
     layout: Annotated[
         str,
@@ -66,6 +69,7 @@ def convert(
             input_dtype=options.pairs(input_dtype),
             dynamic=options.axes(dynamic),
             arguments=options.keywords(arguments),
+            free_batch=free_batch,
             extensions=extensions or (),
             layout=layout,
             native=native,
