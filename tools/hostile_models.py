@@ -30,7 +30,8 @@ SEEDS = {
         <domain: "own", opset_import: ["": 17]> Once (p) => (q) { q = Softmax <axis = 1> (p) }""",
     "shapes": f"""{_HEAD} g (float[N, 3, H, W] x) => (float[A, B] y)
         <int64 zero = {{0}}, int64[1] rest = {{-1}}, int64[1] axis = {{0}}> {{ s = Shape (x)
-          n = Gather <axis = 0> (s, zero)  m = Unsqueeze (n, axis)  t = Concat <axis = 0> (m, rest)  y = Reshape (x, t) }}""",
+          n = Gather <axis = 0> (s, zero)  m = Unsqueeze (n, axis)
+          t = Concat <axis = 0> (m, rest)  y = Reshape (x, t) }}""",
     "old": """<ir_version: 3, opset_import: ["": 7]> g (float[1, 4, 4, 4] x) => (float[1, 4, 8, 8] y) {
         a = Upsample <scales = [1.0, 1.0, 2.0, 2.0]> (x)  b = Softmax (a)  y = Clip <min = 0.0, max = 1.0> (b) }""",
     "sequence": f"""{_HEAD} g (float[2, 4] x) => (float[4, 4] y) {{
