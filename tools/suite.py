@@ -61,6 +61,9 @@ def main() -> int:
     targets = arguments.target or list(TARGETS)
     part = bool(arguments.only or arguments.failed)
     progress = None if part else CACHE / f"progress-{_digest()}.json"
+    for other in CACHE.glob("progress-*"):
+        if progress and other != progress:
+            other.unlink()
     resumed = progress and progress.is_file() and not arguments.fresh
     done = json.loads(progress.read_text()) if progress and resumed else {}
     failures = 0

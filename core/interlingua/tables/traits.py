@@ -47,6 +47,14 @@ TRAITS: Mapping[str, Trait] = {
     "bias": Trait("whether there is a bias", ("on by default", "off by default", "none"), ("Conv", "no bias")),
     "broadcasting": Trait("whether operands of different shapes are taken", ("none",)),
     "call": Trait("how several tensors are given", ("on a list",)),
+    "channel of a place in the block": Trait(
+        "what a channel of the deep form holds", ("channel first, then the place",)
+    ),
+    "epsilon default": Trait("the epsilon where none is said", ("the element type's",)),
+    "gates": Trait("the order of the gates in the weights", ("input, forget, cell, output", "reset, update, new")),
+    "mode of volumes": Trait("what interpolation along three axes is called", ("bilinear stands for trilinear",)),
+    "negative indices": Trait("what an index below 0 is", ("out of range",)),
+    "scale and shift": Trait("whether a normalization learns them", ("off by default",)),
     "checked": Trait("whether what is fed is checked", ("what is fed must have this shape and type",)),
     "class axis": Trait("the axis of the classes", ("1", "the last"), ("softmax_cross_entropy", "mean")),
     "dropout_implementation": Trait(
