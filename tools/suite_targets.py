@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from suite_cases import Case, Failed, decode, encode
+from onnx import checker
+from suite_cases import Case, Failed, by_onnxruntime, decode, encode
 
 from interlingua import cards, pipeline, plugin
 from interlingua.codegen.package import Package
@@ -122,4 +123,49 @@ def torch(scratch: Path) -> Iterator[Runner]:
         zygote.wait()
 
 
-TARGETS: Mapping[str, Target] = {row.name: row for row in (Target("torch", torch),)}
+@contextlib.contextmanager
+def onnx(scratch: Path) -> Iterator[Runner]:
+    """ONNX through the IR and back, clean by onnx.checker, in onnxruntime."""
+    warm("onnx")
+
+    def run(case: Case, folder: Path) -> list[list[Any]]:
+        package = written(case, folder, "onnx")
+        path = folder / package.native_path
+        try:
+            checker.check_model(str(path), full_check=True)
+        except Exception as error:  # the suite's own models include some that the full check refuses
+            if _clean(case.model):
+                raise Failed("import", f"onnx.checker: {error}") from error
+        names = case.inputs()
+        given = [dict(zip(names, inputs, strict=False)) for inputs, _ in case.data]
+        try:
+            return [_in_onnxruntime(path, inputs) for inputs in given]
+        except Exception as error:
+            raise Failed("run", f"{type(error).__name__}: {error}") from error
+
+    yield run
+
+
+def _clean(model: bytes) -> bool:
+    try:
+        checker.check_model(model, full_check=True)
+    except Exception:  # C++ errors of several kinds
+        return False
+    return True
+
+
+def _in_onnxruntime(path: Path, inputs: Mapping[str, Any]) -> list[Any]:
+    """The outputs; operators that onnxruntime has no kernel for run by the standard's own function bodies."""
+    from interlingua.onnx import runtime
+
+    try:
+        return by_onnxruntime(str(path), inputs)
+    except Exception as error:
+        lacks = runtime.LACKS.search(str(error))
+        proto = runtime._load(str(path))
+        if lacks is None or not runtime._expand(proto, lacks.group(1)):
+            raise
+        return by_onnxruntime(proto.SerializeToString(), inputs)
+
+
+TARGETS: Mapping[str, Target] = {row.name: row for row in (Target("torch", torch), Target("onnx", onnx))}
