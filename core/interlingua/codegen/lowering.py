@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +19,7 @@ from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.package import Mapped
 from interlingua.codegen.program import Program
 from interlingua.codegen.weights import Weight
-from interlingua.errors import UnsupportedModel
+from interlingua.errors import Unsupported, UnsupportedModel
 from interlingua.ir.facts import facts_of, inputs_of, is_constant, qualified, raw_facts
 from interlingua.records import record, records
 
@@ -62,7 +64,18 @@ def _lower_node(context: Context, node: ir.Node) -> None:
             context.emit(node, lowered if isinstance(lowered, list) else [lowered])
         return
     card, keywords = cards.choose(context.dialect.framework, facts)
+    if dialect.structured and card.kind is Kind.LAYER and not _is_named(card, node, facts):
+        free = dataclasses.replace(facts, constants=facts.constants - {*card.weights})
+        with contextlib.suppress(Unsupported):
+            card, keywords = cards.choose(dialect.framework, free)
     context.emit(node, [by_card(context, node, facts, card, keywords)])
+
+
+def _is_named(card: Card, node: ir.Node, facts: Facts) -> bool:
+    """Whether the layer's weights bear its own names in the source: else its state dict would have others."""
+    given = inputs_of(node)
+    slots = ((name, slot) for name, slot in card.weights.items() if name in given)
+    return all(weight_for(card, facts, name, slot, given[name][0]).is_named(slot.name) for name, slot in slots)
 
 
 def by_card(context: Context, node: ir.Node, facts: Facts, card: Card, keywords: Mapping[str, Any]) -> ast.expr:

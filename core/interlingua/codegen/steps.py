@@ -6,10 +6,13 @@ import ast
 import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import onnx_ir as ir
 
 from interlingua.codegen.program import Compound, Program, Statement, as_ast
+
+Tree = TypeVar("Tree", bound=ast.AST)
 
 MARK = "\N{MIDDLE DOT}"
 """Stands in the identifiers of values, so that none is a name of the code."""
@@ -50,17 +53,23 @@ class Flow:
     hints: dict[str, str]
 
 
-class _Renamer(ast.NodeTransformer):
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.Name(self._names.get(node.id, node.id), node.ctx)
-
-
-def rename[T: ast.AST](tree: T, names: Mapping[str, str]) -> T:
+def rename(tree: Tree, names: Mapping[str, str]) -> Tree:
     """A copy of the tree with other names."""
-    return _Renamer(names).visit(copy.deepcopy(tree))  # type: ignore[no-any-return]
+    return _renamed(tree, names)  # type: ignore[no-any-return]
+
+
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:
+    """Like `ast.NodeTransformer` on a deep copy, several times as fast."""
+    if isinstance(node, list):
+        return [_renamed(each, names) for each in node]
+    if not isinstance(node, ast.AST):
+        return node
+    if isinstance(node, ast.Name):
+        return ast.Name(names.get(node.id, node.id), node.ctx)
+    made = copy.copy(node)
+    for field in node._fields:
+        setattr(made, field, _renamed(getattr(node, field, None), names))
+    return made
 
 
 def is_value(identifier: str) -> bool:
@@ -135,9 +144,7 @@ class _Flow:
             del self.steps[first:]
         self.steps.append(step)
 
-    def _step(
-        self, tree: ast.stmt, statement: Statement, names: Mapping[str, str], given: Mapping[str, str]
-    ) -> Step:
+    def _step(self, tree: ast.stmt, statement: Statement, names: Mapping[str, str], given: Mapping[str, str]) -> Step:
         if isinstance(tree, ast.Assign):
             targets = [rename(each, given) for each in tree.targets]
             renamed: ast.stmt = ast.Assign(targets, rename(tree.value, names), lineno=0)

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from interlingua.axes import Rearrangement
 from interlingua.errors import Unsupported
 from interlingua.ir.metadata import origin
-from interlingua.ir.origin import FUNCTIONS, Call, Origin, simplified
+from interlingua.ir.origin import FUNCTIONS, Call, Origin, Parameter, simplified
 from interlingua.ir.stream import write_array
 
 _DTYPES = {
@@ -43,6 +43,11 @@ class Weight:
 
     value: ir.Value
     steps: tuple[Step, ...] = ()
+
+    def is_named(self, key: str) -> bool:
+        """Whether it is a parameter of the source, unchanged, and called so: `layer1.conv.weight`."""
+        said = self.origin
+        return isinstance(said, Parameter) and said.name.rpartition(".")[2] == key
 
     def then(self, *steps: Step) -> Weight:
         """The weight with more steps."""

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 from collections.abc import Mapping
 
 import onnx_ir as ir
 
 from interlingua.codegen.classes import layers, model_class
+from interlingua.codegen.constructs import Spelling
 from interlingua.codegen.dialect import Abbreviation, Dialect
-from interlingua.codegen.expressions import assign, call, parse
+from interlingua.codegen.expressions import assign, call, method, parse
 from interlingua.codegen.helpers import copied
 from interlingua.codegen.lowering import lower
-from interlingua.codegen.package import Package, WriteRequest
-from interlingua.codegen.program import Program
+from interlingua.codegen.modules import Modules, has_modules, modules_code, path_of
+from interlingua.codegen.package import Mapped, Package, WriteRequest
+from interlingua.codegen.program import Program, Tensor
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
-from interlingua.codegen.weights import NAMES
+from interlingua.codegen.structure import Unstructured, attribute_of
+from interlingua.codegen.weights import NAMES, Weight
+from interlingua.ir import metadata
+from interlingua.ir.origin import Constant
+from interlingua.notes import Approximated
 from interlingua_torch.lowering import lowers
 
 _MODULE = """
@@ -45,8 +52,12 @@ DIALECT = Dialect(
     reuses_layers=True,
     computes=True,
     tensor_of="torch.tensor",
+    layer_dtype="dtype",
     helpers="interlingua_torch.helpers",
 )
+
+STRUCTURED = dataclasses.replace(DIALECT, structured=True)
+"""As models are written whose source tells of its modules."""
 
 _LOAD = """
 model = {name}()
@@ -54,18 +65,62 @@ load_model(model, weights)
 return model.eval()
 """
 
+_LOAD_CONSTANTS = """
+model = {name}()
+state = load_file(weights)
+for name in [name for name in state if name not in model.state_dict()]:
+    model.get_buffer(name).copy_(state.pop(name))
+{ties}
+model.load_state_dict(state)
+return model.eval()
+"""
+
+
+def _empty(tensor: Tensor) -> ast.expr:
+    return call("torch.empty", list(tensor.weight.shape) or [()], _dtype(tensor.weight.tensor.dtype))
+
+
+def _parameter(tensor: Tensor) -> ast.expr:
+    frozen = {"requires_grad": False} if metadata.role(tensor.weight.value) == "frozen" else {}
+    return call("nn.Parameter", [_empty(tensor)], frozen)
+
+
+def _own_tensor(name: str, tensor: Tensor) -> ast.stmt:
+    """A weight that stands by itself in a module: a parameter, or a buffer where nothing trains it."""
+    if tensor.trainable:
+        return assign([f"self.{name}"], _parameter(tensor))
+    said = {} if _is_kept(tensor) else {"persistent": False}
+    return ast.Expr(call("self.register_buffer", [name, _empty(tensor)], said))
+
+
+def _is_kept(tensor: Tensor) -> bool:
+    """Whether the source's state dict holds the tensor."""
+    origin = tensor.weight.origin
+    return metadata.role(tensor.weight.value) in ("buffer", "parameter", "frozen") or not isinstance(origin, Constant)
+
+
+SPELLING = Spelling(
+    base="nn.Module",
+    sequential="nn.Sequential",
+    listed="nn.ModuleList",
+    mapped="nn.ModuleDict",
+    parameters="nn.ParameterList",
+    nothing="nn.Identity",
+    tensor=_own_tensor,
+    parameter=_parameter,
+)
+
 
 def _tensors(program: Program, ties: Mapping[str, str]) -> list[Item]:
     """Weights that stand by themselves: parameters, or buffers where nothing trains them."""
     rows: list[Item] = []
     for tensor in program.tensors:
-        empty = call("torch.empty", list(tensor.weight.shape) or [()], _dtype(tensor.weight.tensor.dtype))
         if tensor.attribute in ties:
             continue
         if tensor.trainable:
-            rows.append(Line(assign([f"self.{tensor.attribute}"], call("nn.Parameter", [empty]))))
+            rows.append(Line(assign([f"self.{tensor.attribute}"], _parameter(tensor))))
         else:
-            rows.append(Line(ast.Expr(call("self.register_buffer", [tensor.attribute, empty]))))
+            rows.append(Line(ast.Expr(call("self.register_buffer", [tensor.attribute, _empty(tensor)]))))
     return rows
 
 
@@ -78,30 +133,59 @@ def _dtype(dtype: ir.DataType) -> dict[str, object]:
     return {} if dtype == ir.DataType.FLOAT else {"dtype": parse(f"torch.{dtype.numpy().name}")}
 
 
-def source(program: Program, request: WriteRequest) -> str:
-    """The text of model.py."""
+def _flat(program: Program) -> list[Item]:
+    """The model as one class."""
     ties = program.ties()
+    rows = [*layers(program), *_tensors(program, ties), *_tied(ties)]
+    return [model_class(program, "nn.Module", rows, "forward")]
+
+
+def _frozen(program: Program, paths: Mapping[str, str]) -> list[ast.stmt]:
+    """`self.conv1.requires_grad_(False)` for every layer whose weights the source does not train."""
+    found: list[ast.stmt] = []
+    for layer in program.layers:
+        frozen = [key for key, weight in layer.weights.items() if metadata.role(weight.value) == "frozen"]
+        path = paths[layer.attribute]
+        trained = any(metadata.role(weight.value) == "parameter" for weight in layer.weights.values())
+        wheres = [f"{path}.{key}" for key in frozen] if trained else [path] * bool(frozen)
+        found += [ast.Expr(method(attribute_of(where), "requires_grad_", [False])) for where in wheres]
+    return found
+
+
+def _load(program: Program, paths: Mapping[str, str] | None) -> tuple[str, str]:
+    """The body of `load`, and what it imports."""
+    constants = [t for t in program.tensors if not t.trainable and not _is_kept(t)] if paths is not None else []
+    if paths is None or not constants:
+        return _LOAD.format(name=program.name), "load_model"
+    ties = ((path_of(other, paths), path_of(first, paths)) for other, first in program.ties().items())
+    lines = "\n".join(f'state["{other}"] = state["{first}"]' for other, first in ties)
+    return _LOAD_CONSTANTS.format(name=program.name, ties=lines), "load_file"
+
+
+def source(program: Program, request: WriteRequest, structured: Modules | None = None) -> str:
+    """The text of model.py."""
+    classes = _flat(program) if structured is None else structured.items
+    body, loader = _load(program, None if structured is None else structured.paths)
     imports = {
         *program.imports,
+        *(structured.imports if structured is not None else ()),
         "from pathlib import Path",
         "from torch import nn",
-        "from safetensors.torch import load_model",
+        f"from safetensors.torch import {loader}",
     }
-    tensors = _tensors(program, ties)
-    if tensors:
+    if program.tensors:
         imports.add("import torch")
     functions, needed = copied(DIALECT.helpers, program.helpers)
-    imports |= needed
-    body: list[Item] = [
+    items: list[Item] = [
         *(Line(function) for function in functions),
-        model_class(program, "nn.Module", [*layers(program), *tensors, *_tied(ties)], "forward"),
+        *classes,
         Suite(
             function_header("load", 'weights=Path(__file__).with_name("weights.safetensors")'),
-            code(_LOAD.format(name=program.name)),
+            code(body),
             "The model with its weights, in inference mode; `.train()` goes on training it.",
         ),
     ]
-    return render(f"Converted from {request.title}.", sorted_imports(imports), body)
+    return render(f"Converted from {request.title}.", sorted_imports(imports | needed), items)
 
 
 def write(model: ir.Model, request: WriteRequest) -> Package:
@@ -110,16 +194,40 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     Raises:
         UnsupportedModel: what PyTorch cannot say, all at once.
     """
+    if has_modules(model):
+        try:
+            return _write_modules(model, request)
+        except Unstructured as reason:
+            request.options.notes.add(Approximated(request.title, f"written as one class: {reason}"))
     program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
     (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
-    layers_named = {layer.attribute: layer.source for layer in program.layers}
-    metadata = {
-        NAMES: json.dumps(program.source_names(), sort_keys=True),
-        LAYERS: json.dumps(layers_named, sort_keys=True),
-    }
     ties = program.ties()
-    kept = {name: weight for name, weight in program.weights().items() if name not in ties}
-    request.write_weights(kept, metadata)
-    return Package(
-        tuple(program.inputs), tuple(program.outputs), mapped, program.source_names(), layers=dict(program.names)
-    )
+    named = {layer.attribute: layer.source for layer in program.layers}
+    return _package(request, program, mapped, program.weights(), ties, named, dict(program.names))
+
+
+def _write_modules(model: ir.Model, request: WriteRequest) -> Package:
+    """Writes a model whose source tells of its modules, as classes."""
+    program, mapped = lower(model, STRUCTURED, request.options.class_name or "Model")
+    structured = modules_code(model, program, STRUCTURED, SPELLING, lambda paths: _frozen(program, paths))
+    (request.folder / "model.py").write_text(source(program, request, structured), encoding="utf-8")
+    paths = structured.paths
+    ties = {path_of(other, paths): path_of(first, paths) for other, first in program.ties().items()}
+    named = {paths[layer.attribute]: layer.source for layer in program.layers}
+    names = {paths[attribute]: name for attribute, name in program.names.items() if attribute in paths}
+    return _package(request, program, mapped, structured.weights(program), ties, named, names)
+
+
+def _package(
+    request: WriteRequest,
+    program: Program,
+    mapped: tuple[Mapped, ...],
+    weights: Mapping[str, Weight],
+    ties: Mapping[str, str],
+    named: Mapping[str, str],
+    names: dict[str, str],
+) -> Package:
+    sources = {name: str(weight.origin) for name, weight in weights.items()}
+    told = {NAMES: json.dumps(sources, sort_keys=True), LAYERS: json.dumps(named, sort_keys=True)}
+    request.write_weights({name: weight for name, weight in weights.items() if name not in ties}, told)
+    return Package(tuple(program.inputs), tuple(program.outputs), mapped, sources, layers=names)

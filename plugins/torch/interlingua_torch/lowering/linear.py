@@ -14,6 +14,7 @@ from interlingua.codegen.program import Layer, Statement
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import is_constant, known, shape_of
+from interlingua.ir.origin import Parameter
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.calls import by_api, said, tensors
 from interlingua_torch.lowering.common import by_cards
@@ -31,6 +32,14 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if is_constant(left) or not is_constant(right) or sizes is None or len(sizes) != 2 or not context.trained(right):
         return by_cards(context, node, facts)
     weight = Weight(right).then(("transpose", (1, 0)))
+    if context.dialect.structured and not weight.is_named("weight"):
+        if isinstance(weight.origin, Parameter):
+            factors = [context.ref(left), context.tensor(weight)]
+            call = expressions.call(context.api("torch.nn.functional.linear"), factors)
+            context.note_mapping(node, "torch.nn.functional.linear")
+            return call
+        if isinstance(Weight(right).origin, Parameter):
+            return by_cards(context, node, facts)
     layer = context.layer(node, LINEAR, sizes, {"bias": False}, {"weight": weight})
     return expressions.call(layer, [context.ref(left)])
 

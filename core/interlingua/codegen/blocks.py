@@ -1,0 +1,156 @@
+"""Classes of modules: those alike but for numbers, sizes or a layer that some lack become one, with arguments."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import graphlib
+import re
+from collections.abc import Mapping, Sequence
+
+from interlingua.codegen.arguments import Argument, settled
+from interlingua.codegen.constructs import Constructs
+from interlingua.codegen.expressions import call
+from interlingua.codegen.optional import merged
+from interlingua.codegen.steps import Step
+from interlingua.codegen.structure import Module, canonical, is_numbered
+from interlingua.codegen.unify import Different, Signature, Unifier
+from interlingua.names import Identifiers
+
+
+@dataclasses.dataclass
+class Block:
+    """A class: its arguments, the rows of its constructor, and its forward method in single-assignment form.
+
+    `example` is one of the modules it stands for, for the names of values.
+    """
+
+    name: str
+    arguments: list[Argument]
+    rows: list[ast.stmt]
+    inputs: list[str]
+    outputs: list[str]
+    steps: list[Step]
+    example: Module
+
+
+class Blocks:
+    """The classes of a tree, those that others are made of first; the root's is not among them."""
+
+    def __init__(self, root: Module, constructs: Constructs, taken: Identifiers) -> None:
+        self._constructs = constructs
+        self._names = taken
+        self.blocks: list[Block] = []
+        modules = list({id(module): module for module in root.everything() if module is not root}.values())
+        for group in _ordered([module for module in modules if not is_numbered(module)]):
+            for cluster in self._clusters(group):
+                self._add(cluster)
+
+    def _clusters(self, group: Sequence[Module]) -> list[list[Module]]:
+        """The modules by what they have in common, those that differ by an optional layer together."""
+        clusters: list[list[Module]] = []
+        for module in group:
+            fitting = next((each for each in clusters if self._alike(each[0], module)), None)
+            if fitting is None:
+                clusters.append([module])
+            else:
+                fitting.append(module)
+        return merged(clusters, self._alike)
+
+    def _alike(self, first: Module, second: Module) -> bool:
+        try:
+            self._common([first, second])
+        except Different:
+            return False
+        return True
+
+    def _common(self, modules: Sequence[Module], *, optional: bool = True) -> tuple[Unifier, Module, list[ast.stmt]]:
+        """The arguments, the forward method and the rows that the modules have in common.
+
+        Raises:
+            Different: they have none.
+        """
+        forms = [canonical(module) for module in modules]
+        if len({(tuple(form.inputs), tuple(form.outputs), len(form.steps)) for form in forms}) != 1:
+            raise Different
+        unifier = Unifier(self._constructs.signature, optional=optional)
+        rows = unifier.rows([self._constructs.rows(form) for form in forms])
+        steps = []
+        for group in zip(*(form.steps for form in forms), strict=True):
+            tree = unifier.rows([step.tree for step in group], forward=True)
+            steps.append(dataclasses.replace(group[0], tree=tree))
+        return unifier, dataclasses.replace(forms[0], steps=steps), rows
+
+    def _add(self, modules: Sequence[Module]) -> None:
+        """Makes the class of the modules, and takes down how each of them is made."""
+        for optional in (True, False):
+            unifier, form, rows = self._common(modules, optional=optional)
+            found = settled(unifier.holes, rows, form.steps)
+            if found is not None:
+                break
+        assert found is not None
+        name = self._names.take(modules[0].path, _class_name(modules[0]))
+        self.blocks.append(Block(name, found.arguments, found.rows, form.inputs, form.outputs, found.steps, modules[0]))
+        for index, module in enumerate(modules):
+            positional = [each.values[index] for each in found.arguments if each.default is None]
+            named = {
+                each.name: each.values[index]
+                for each in found.arguments
+                if each.default is not None and ast.dump(each.values[index]) != ast.dump(each.default)
+            }
+            self._constructs.instances[id(module)] = call(name, positional, named)
+        names = tuple(each.name for each in found.arguments if each.default is None)
+        defaults = {each.name: each.default for each in found.arguments if each.default is not None}
+        self._constructs.add_class(name, Signature(names, defaults))
+
+
+def _ordered(modules: Sequence[Module]) -> list[list[Module]]:
+    """The modules by class of the source, each behind those it is made of; a class inside itself by its height."""
+    heights: dict[int, int] = {}
+    inside: dict[str, set[str]] = {}
+    for module in modules:
+        descendants = [each for each in module.everything() if each is not module]
+        heights[id(module)] = 1 + max((heights.get(id(each), 0) for each in descendants), default=0)
+        inside.setdefault(_kind(module), set()).update(map(_kind, descendants))
+    recursive = {kind for kind in inside if kind in _reached(kind, inside)}
+
+    def key(module: Module) -> tuple[str, int]:
+        kind = _kind(module)
+        return (kind, heights[id(module)]) if kind in recursive else (kind, 0)
+
+    groups: dict[tuple[str, int], list[Module]] = {}
+    for module in modules:
+        groups.setdefault(key(module), []).append(module)
+    known = {id(module) for module in modules}
+    sorter: graphlib.TopologicalSorter[tuple[str, int]] = graphlib.TopologicalSorter()
+    for name, group in groups.items():
+        needed = {key(e) for module in group for e in module.everything() if e is not module and id(e) in known}
+        sorter.add(name, *sorted(needed, key=list(groups).index))
+    return [groups[name] for name in sorter.static_order()]
+
+
+def _reached(kind: str, inside: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    work = [kind]
+    while work:
+        for each in inside.get(work.pop(), ()):
+            if each not in found:
+                found.add(each)
+                work.append(each)
+    return found
+
+
+def _kind(module: Module) -> str:
+    """The class of the source; where it is not known, the last names of the path without numbers."""
+    return module.kind or _class_name(module)
+
+
+def _class_name(module: Module) -> str:
+    """The source's class, or a name made of the path: `layers.0.attention` is `Attention`, `blocks.3` is `Block`."""
+    if module.kind.isidentifier():
+        return module.kind
+    parts = [part for part in module.path.split(".") if not part.isdigit()]
+    words = re.split(r"[^A-Za-z0-9]+", parts[-1] if parts else "block")
+    name = "".join(word[:1].upper() + word[1:] for word in words if word).rstrip("0123456789") or "Block"
+    listed = module.path.rpartition(".")[2].isdigit()
+    return name[:-1] if listed and name.endswith("s") and len(name) > 2 else name

@@ -1,0 +1,192 @@
+"""How what a module owns is made: `nn.Linear(4, 6)`, `nn.Sequential(…)`, `nn.ModuleList(…)`, a class of our own."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from interlingua import cards
+from interlingua.cards import REQUIRED, Kind
+from interlingua.codegen.dialect import Dialect
+from interlingua.codegen.expressions import assign, call, literal
+from interlingua.codegen.lowering import arranged
+from interlingua.codegen.program import Layer, Tensor
+from interlingua.codegen.steps import Step
+from interlingua.codegen.structure import Module, Unstructured, attribute_of
+from interlingua.codegen.unify import Signature
+from interlingua.errors import InterlinguaError, Unsupported
+from interlingua.ir.facts import facts_of
+
+Child = Module | Layer | Tensor | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Spelling:
+    """A framework's containers, and how it says a tensor: `tensor` makes the statement, `parameter` the expression."""
+
+    base: str
+    sequential: str
+    listed: str
+    mapped: str
+    parameters: str
+    nothing: str
+    tensor: Callable[[str, Tensor], ast.stmt]
+    parameter: Callable[[Tensor], ast.expr]
+
+
+class Constructs:
+    """The expressions that make layers, containers and modules; `instances` are those of classes, by module."""
+
+    def __init__(self, dialect: Dialect, spelling: Spelling) -> None:
+        self._dialect = dialect
+        self.spelling = spelling
+        self.instances: dict[int, ast.expr] = {}
+        self.imports: set[str] = set()
+        self._signatures: dict[str, Signature] = {}
+        for card in cards.cards(dialect.framework):
+            self._learn(card)
+
+    def _learn(self, card: cards.Card) -> None:
+        parameters = list(card.parameters.values())
+        tensors = [] if card.kind is Kind.LAYER else [slot.name for slot in card.inputs.values()]
+        positional = (*tensors, *(parameter.name for parameter in parameters if parameter.positional))
+        defaults: dict[str, ast.expr] = {}
+        given = [(p.name, p.default) for p in parameters] + [(n, fixed.default) for n, fixed in card.fixed.items()]
+        for name, default in given:
+            if default is not REQUIRED:
+                try:
+                    defaults[name] = literal(default)
+                except Unsupported:
+                    continue
+        for name in card.names():
+            try:
+                short, _ = self._dialect.spell(name)
+            except InterlinguaError:
+                continue
+            self._signatures.setdefault(short, Signature(positional, defaults))
+
+    def signature(self, api: str) -> Signature | None:
+        """The positional parameters and defaults of an API or class."""
+        return self._signatures.get(api)
+
+    def add_class(self, name: str, signature: Signature) -> None:
+        """Tells the signature of a class of ours."""
+        self._signatures[name] = signature
+
+    def rows(self, module: Module) -> list[ast.stmt]:
+        """`self.<name> = …` for all that the module owns, in the order of its use."""
+        groups: dict[str, dict[str, Child]] = {}
+        for path, child in module.children.items():
+            groups.setdefault(path.partition(".")[0], {})[path] = child
+        found: list[ast.stmt] = []
+        for name in sorted(groups, key=_order(module.steps, list(groups))):
+            found += self._row(name, groups[name])
+        return found
+
+    def _row(self, name: str, children: Mapping[str, Child]) -> list[ast.stmt]:
+        if not name.isidentifier():
+            raise Unstructured(f"a layer named {name}")
+        if name in children:
+            child = children[name]
+            return [self.spelling.tensor(name, child) if isinstance(child, Tensor) else _own(name, self.made(child))]
+        inner = {path[len(name) + 1 :]: child for path, child in children.items()}
+        if all(path.partition(".")[0].isdigit() for path in inner):
+            return [_own(name, self._container(inner))]
+        rows = [_own(name, call(f"{self.spelling.base}"))]
+        for row in self.rows(Module("", "", [], [], [], dict(inner))):
+            rows.append(_under(row, name))
+        return rows
+
+    def made(self, child: Child) -> ast.expr:
+        """The expression that makes a layer or module."""
+        if child is None:
+            return ast.Constant(None)
+        if isinstance(child, Layer):
+            return child.call
+        if isinstance(child, Tensor):
+            return self.spelling.parameter(child)
+        if id(child) in self.instances:
+            return self.instances[id(child)]
+        return self._sequential(child)
+
+    def _container(self, children: Mapping[str, Child]) -> ast.expr:
+        """`nn.ModuleList([…])` of numbered children, `nn.ModuleDict({…})` of others."""
+        groups: dict[str, dict[str, Child]] = {}
+        for path, child in children.items():
+            groups.setdefault(path.partition(".")[0], {})[path] = child
+        items: dict[str, ast.expr] = {}
+        for name, group in groups.items():
+            inner = {path[len(name) + 1 :]: child for path, child in group.items() if path != name}
+            items[name] = self.made(group[name]) if name in group else self._container(inner)
+        if not all(name.isdigit() for name in items):
+            return call(self.spelling.mapped, [ast.Dict([literal(name) for name in items], list(items.values()))])
+        tensors = all(isinstance(child, Tensor) for child in children.values())
+        return call(self.spelling.parameters if tensors else self.spelling.listed, [ast.List(self._numbered(items))])
+
+    def _numbered(self, items: Mapping[str, ast.expr]) -> list[ast.expr]:
+        """The items in order, with something that does nothing for each number that is left out."""
+        if not all(name.isdigit() for name in items):
+            raise Unstructured(f"numbered and named layers together: {', '.join(items)}")
+        last = max(int(name) for name in items)
+        return [items.get(str(number), call(self.spelling.nothing)) for number in range(last + 1)]
+
+    def _sequential(self, module: Module) -> ast.expr:
+        items: dict[str, ast.expr] = {}
+        for path, child in module.children.items():
+            form = self.layer_form(child.steps[0]) if is_plain(child) and isinstance(child, Module) else None
+            items[path] = form if form is not None else self.made(child)
+        return call(self.spelling.sequential, self._numbered(items))
+
+    def layer_form(self, step: Step) -> ast.expr | None:
+        """The layer that does what a statement says: `nn.ReLU()` for `F.relu(x)`; None where the cards have none."""
+        node = step.node
+        if node is None or len(step.tree) != 1:
+            return None
+        try:
+            facts = facts_of(node, computed=self._dialect.computes)
+        except Unsupported:
+            return None
+        for card in cards.by_record(self._dialect.framework).get(node.op_type, ()):
+            if card.kind is not Kind.LAYER or card.weights or not card.inputs or facts.computed:
+                continue
+            try:
+                positional, named = arranged(card, card.lower(facts))
+            except Unsupported:
+                continue
+            short, statement = self._dialect.spell(card.spelled(facts.rank))
+            self.imports.add(statement)
+            return call(short, positional, named)
+        return None
+
+
+def is_plain(child: Child) -> bool:
+    """Whether the module owns nothing and is one statement of one value."""
+    if not isinstance(child, Module) or child.children or len(child.steps) != 1:
+        return False
+    return len(child.inputs) == len(child.outputs) == 1 and child.steps[0].reads == tuple(child.inputs)
+
+
+def _own(name: str, value: ast.expr) -> ast.stmt:
+    return assign([f"self.{name}"], value)
+
+
+def _under(row: ast.stmt, name: str) -> ast.stmt:
+    """The row of what another attribute owns: `self.attention.weight = …`."""
+
+    class Deeper(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.AST:
+            return attribute_of(name) if node.id == "self" else node
+
+    return Deeper().visit(row)  # type: ignore[no-any-return]
+
+
+def _order(steps: Sequence[Step], names: Sequence[str]) -> Callable[[str], tuple[int, int]]:
+    """The key that sorts attributes by their first use."""
+    first: dict[str, int] = {}
+    for step in steps:
+        for tree in step.tree:
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+                    first.setdefault(node.attr, len(first))
+    return lambda name: (first.get(name, len(first)), names.index(name))

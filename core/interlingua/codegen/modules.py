@@ -1,0 +1,170 @@
+"""A program as the classes of its source: one for each kind of module, and the model that is made of them."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import onnx_ir as ir
+
+from interlingua.codegen.blocks import Block, Blocks
+from interlingua.codegen.constructs import Constructs, Spelling
+from interlingua.codegen.dialect import Dialect
+from interlingua.codegen.expressions import call, name
+from interlingua.codegen.loops import rolled
+from interlingua.codegen.naming import locals_of, method
+from interlingua.codegen.program import Program
+from interlingua.codegen.repeats import shortened
+from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
+from interlingua.codegen.steps import Step
+from interlingua.codegen.structure import Module, Tree, attribute_of, is_numbered, tree_of
+from interlingua.codegen.weights import Weight
+from interlingua.ir import metadata
+from interlingua.ir.scopes import classes_of, modules_of
+from interlingua.names import Identifiers
+from interlingua.records import records
+
+
+@dataclasses.dataclass(frozen=True)
+class Modules:
+    """The classes as code, the imports they need, and the path of each layer and tensor by its flat name."""
+
+    items: list[Item]
+    imports: set[str]
+    paths: dict[str, str]
+
+    def weights(self, program: Program) -> dict[str, Weight]:
+        """Every weight by the name the state dict gives it."""
+        found = {
+            f"{self.paths[layer.attribute]}.{key}": w for layer in program.layers for key, w in layer.weights.items()
+        }
+        return found | {self.paths[tensor.attribute]: tensor.weight for tensor in program.tensors}
+
+
+def has_modules(model: ir.Model) -> bool:
+    """Whether the source told of modules inside its model."""
+    return any(path for path in classes_of(model))
+
+
+def modules_code(
+    model: ir.Model,
+    program: Program,
+    dialect: Dialect,
+    spelling: Spelling,
+    last: Callable[[Mapping[str, str]], list[ast.stmt]],
+) -> Modules:
+    """The program as classes of modules; `last` are statements at the end of the model's constructor."""
+    classes = classes_of(model)
+
+    def scopes(step: Step) -> tuple[str, ...] | None:
+        return None if step.node is None else modules_of(step.node, classes)
+
+    buffers = frozenset(
+        value.name or "" for value in model.graph.initializers.values() if metadata.role(value) == "buffer"
+    )
+    tree = tree_of(program, classes, scopes, buffers)
+    constructs = Constructs(dialect, spelling)
+    for module in tree.root.everything():
+        if not is_numbered(module):
+            module.steps = rolled(module.steps, module.outputs, _sizes(module))
+    reserved = {*dialect.reserved, *(row.short for row in dialect.abbreviations), program.name, *program.helpers}
+    blocks = Blocks(tree.root, constructs, Identifiers(reserved))
+    writer = _Writer(dialect, spelling, reserved | {block.name for block in blocks.blocks})
+    items: list[Item] = [writer.block(block) for block in blocks.blocks]
+    items.append(writer.root(program, tree, constructs, [*_tied(program, tree.paths), *last(tree.paths)]))
+    return Modules(items, constructs.imports, tree.paths)
+
+
+def _sizes(module: Module) -> dict[str, int]:
+    """The lengths of the lists of layers that the module owns, by dotted name."""
+    found: dict[str, set[str]] = {}
+    for path in module.children:
+        before, _, number = path.rpartition(".")
+        if before and number.isdigit():
+            found.setdefault(before, set()).add(number)
+    return {path: len(numbers) for path, numbers in found.items() if str(len(numbers) - 1) in numbers}
+
+
+class _Writer:
+    def __init__(self, dialect: Dialect, spelling: Spelling, reserved: set[str]) -> None:
+        self._dialect = dialect
+        self._spelling = spelling
+        self._reserved = reserved
+
+    def block(self, block: Block) -> Suite:
+        """A class of modules."""
+        arguments = [
+            a.name if a.default is None else f"{a.name}={ast.unparse(ast.fix_missing_locations(a.default))}"
+            for a in block.arguments
+        ]
+        forward = self._forward(block.inputs, block.steps, block.outputs, {})
+        return self._class(block.name, self._spelling.base, arguments, block.rows, forward)
+
+    def root(self, program: Program, tree: Tree, constructs: Constructs, last: Sequence[ast.stmt]) -> Suite:
+        """The model's own class."""
+        root = tree.root
+        given = dict(zip(root.inputs, (port.identifier for port in program.inputs), strict=True))
+        forward = self._forward(root.inputs, root.steps, root.outputs, given)
+        if not is_numbered(root):
+            return self._class(program.name, self._spelling.base, [], [*constructs.rows(root), *last], forward)
+        whole = constructs.made(root)
+        assert isinstance(whole, ast.Call)
+        start = ast.Expr(call("super().__init__", whole.args))
+        return Suite(
+            class_header(program.name, self._spelling.sequential),
+            [
+                Suite(
+                    function_header("__init__", "self"),
+                    [Line(shortened(row, self._spelling)) for row in [start, *last]],
+                ),
+                forward,
+            ],
+        )
+
+    def _class(
+        self, title: str, base: str, arguments: Sequence[str], rows: Sequence[ast.stmt], forward: Suite
+    ) -> Suite:
+        body: list[Item] = [
+            *code("super().__init__()"),
+            *(Line(shortened(row, self._spelling)) for row in rows),
+        ]
+        made = Suite(function_header("__init__", ", ".join(["self", *arguments])), body)
+        return Suite(class_header(title, base), [made, forward] if rows else [forward])
+
+    def _forward(
+        self, inputs: Sequence[str], steps: Sequence[Step], outputs: Sequence[str], given: Mapping[str, str]
+    ) -> Suite:
+        taken = Identifiers(self._reserved | locals_of(steps))
+        found = method(inputs, steps, outputs, given=given, nests=self._nests, taken=taken)
+        body: list[Item] = [Line(tree, comment) for tree, comment in found.body]
+        final = found.body[-1][0] if found.body else None
+        whole = ", ".join(found.returned)
+        if isinstance(final, ast.Assign) and len(found.returned) == 1 and ast.unparse(final.targets[0]) == whole:
+            body[-1] = Line(ast.Return(final.value), found.body[-1][1])
+        else:
+            body.append(Line(ast.Return(name(whole) if whole else None)))
+        return Suite(function_header("forward", ", ".join(["self", *found.arguments])), body)
+
+    def _nests(self, step: Step) -> bool:
+        """Whether a person nests the step's operand in it: an activation."""
+        described = records().get(step.node.op_type) if step.node is not None else None
+        return described is not None and described.family in self._dialect.fuses and len(step.reads) == 1
+
+
+def _tied(program: Program, paths: Mapping[str, str]) -> list[ast.stmt]:
+    """`self.decoder.weight = self.encoder.weight` for every tie."""
+    found: list[ast.stmt] = []
+    for other, first in program.ties().items():
+        target = attribute_of(path_of(other, paths))
+        target.ctx = ast.Store()  # type: ignore[attr-defined]
+        found.append(ast.Assign([target], attribute_of(path_of(first, paths)), lineno=0))
+    return found
+
+
+def path_of(flat: str, paths: Mapping[str, str]) -> str:
+    """The path of a weight in the tree, by its name in the flat program."""
+    if flat in paths:
+        return paths[flat]
+    layer, _, key = flat.rpartition(".")
+    return f"{paths[layer]}.{key}"
