@@ -41,16 +41,18 @@ def mutated(count: int, chance: random.Random) -> Iterator[Hostile]:
         name = names[index % len(names)]
         if index % 3:
             change = chance.choice(BYTES)
+            how = change.__name__
             content = change(bytearray(seeds[name].SerializeToString()), chance)
         else:
-            change = chance.choice(FIELDS)
+            alter = chance.choice(FIELDS)
+            how = alter.__name__
             proto = onnx.ModelProto()
             proto.CopyFrom(seeds[name])
             for _ in range(chance.randint(1, 3)):
-                change(proto, chance)
+                alter(proto, chance)
             content = bytearray(proto.SerializeToString())
         kind = "bytes" if index % 3 else "fields"
-        yield Hostile(f"{index}: {name}, {change.__name__}", kind, bytes(content))
+        yield Hostile(f"{index}: {name}, {how}", kind, bytes(content))
 
 
 def flip(data: bytearray, chance: random.Random) -> bytearray:
@@ -316,7 +318,7 @@ def _locations() -> Iterator[Hostile]:
         (folder / "short").write_bytes(bytes(10))
         os.mkfifo(folder / "pipe")
 
-    places = (
+    places: tuple[str, ...] = (
         "../secret",
         "/etc/passwd",
         "link",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -72,7 +73,7 @@ def _growing() -> Iterator[tuple[str, onnx.ModelProto]]:
         "a constant of a shape of 2^31",
         model(helper.make_node("ConstantOfShape", ["s"], ["big"]), end, initializers=[_tensor("s", [1 << 31])]),
     )
-    for op, *inputs in (
+    sizes: tuple[tuple[Any, ...], ...] = (
         ("Expand", ("a", [1.0], np.float32), ("s", [huge])),
         ("Tile", ("a", [1.0, 2.0], np.float32), ("s", [huge])),
         ("Range", ("a", 0), ("b", huge), ("c", 1)),
@@ -98,7 +99,8 @@ def _growing() -> Iterator[tuple[str, onnx.ModelProto]]:
         ("Gather", ("a", [1.0], np.float32), ("s", [huge])),
         ("Slice", ("a", [1.0], np.float32), ("b", [0]), ("c", [huge]), ("d", [0]), ("e", [0])),
         ("Reshape", ("a", [1.0], np.float32), ("s", [-1, -1, huge, 0])),
-    ):
+    )
+    for op, *inputs in sizes:
         given = [_tensor(each[0], each[1], each[2] if len(each) > 2 else np.int64) for each in inputs]
         node = helper.make_node(op, [each.name for each in given], ["big"])
         cast = helper.make_node("Cast", ["big"], ["float"], to=TensorProto.FLOAT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import pickle
 import signal
 import socket
@@ -156,7 +157,7 @@ def _clean(model: bytes) -> bool:
 
 def _in_onnxruntime(path: Path, inputs: Mapping[str, Any]) -> list[Any]:
     """The outputs; operators that onnxruntime has no kernel for run by the standard's own function bodies."""
-    from interlingua.onnx import runtime
+    runtime: Any = importlib.import_module("interlingua.onnx.runtime")  # the worker's script, without types
 
     try:
         return by_onnxruntime(str(path), inputs)
