@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 
@@ -58,9 +57,7 @@ class UnsupportedModel(InterlinguaError):
     exit_code = 5
     title = "unsupported"
 
-    def __init__(
-        self, message: str, refusals: Sequence[str | Refusal] = (), *, place: str = "", hint: str = ""
-    ) -> None:
+    def __init__(self, message: str, refusals: Sequence[str] = (), *, place: str = "", hint: str = "") -> None:
         listed = "".join(f"\n  {line}" for line in refusals)
         super().__init__(f"{message}{listed}", place=place, hint=f"\n{hint}" if listed and hint else hint)
         self.refusals = tuple(refusals)
@@ -144,19 +141,26 @@ REMEDIES = {
 """By kind of refusal, what a user can do."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Refusal:
-    """One node that cannot be said: the operator, its place in the source, the reason and its kind."""
+class Refusal(str):
+    """One node that cannot be said: the operator, its place in the source, the reason and its kind, in one line."""
 
     operator: str
     place: str
     reason: str
-    kind: str = "attribute"
+    kind: str
 
-    def __str__(self) -> str:
-        return f"{self.operator} {self.place}: {self.reason}" if self.place else f"{self.operator}: {self.reason}"
+    def __new__(cls, operator: str, place: str, reason: str, kind: str = "attribute") -> Refusal:
+        """The line with its parts."""
+        line = super().__new__(cls, f"{operator} {place}: {reason}" if place else f"{operator}: {reason}")
+        line.operator, line.place, line.reason, line.kind = operator, place, reason, kind
+        return line
 
     @property
     def remedy(self) -> str:
         """What could be done."""
         return REMEDIES[self.kind]
+
+    def as_json(self) -> dict[str, str]:
+        """The parts by name."""
+        parts = ("operator", "place", "reason", "kind", "remedy")
+        return {name: getattr(self, name) for name in parts}

@@ -32,7 +32,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """The form `interlingua check --json` prints."""
-        refusals = [{**dataclasses.asdict(each), "remedy": each.remedy} for each in self.refusals]
+        refusals = [each.as_json() for each in self.refusals]
         told = {"nodes": self.nodes, "refusals": refusals, "problem": self.problem, "notes": self.notes.as_json()}
         return {"target": self.target, "converts": self.converts, **told}
 

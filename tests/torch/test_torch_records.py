@@ -188,8 +188,8 @@ CASES = [
     unary("Pad", "F.pad(x, (1, 2, 3, 0), mode='replicate')", name="data", pads=[0, 0, 3, 1, 0, 0, 0, 2], mode="edge"),
     unary("Pad", "F.pad(x, (1, 2, 3, 0), mode='circular')", name="data", pads=[0, 0, 3, 1, 0, 0, 0, 2], mode="wrap"),
     unary("Pad", "F.pad(x, (2, 1))", name="data", pads=[2, 1], axes=[3]),
-    unary("ReduceMean", "torch.mean(x, dim=(2, 3), keepdim=True)", name="data", axes=[2, 3]),
-    unary("ReduceMean", "torch.mean(x, dim=1)", name="data", axes=[1], keepdims=0),
+    unary("ReduceMean", "x.mean(dim=(2, 3), keepdim=True)", name="data", axes=[2, 3]),
+    unary("ReduceMean", "x.mean(dim=1)", name="data", axes=[1], keepdims=0),
 ]
 
 

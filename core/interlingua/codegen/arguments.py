@@ -62,8 +62,8 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
         for step in steps
         for tree in step.tree
         for node in ast.walk(tree)
-        if (hole := hole_index(node)) is not None
-        for base in [derived[hole][1] if hole in derived else hole]
+        if (each := hole_index(node)) is not None
+        for base in [derived[each][1] if each in derived else each]
     }
     kept: list[ast.stmt] = [assign([f"self.{names[index]}"], name(names[index])) for index in free if index in used]
     arguments = [Argument(names[i], _values(holes[i]), _default(names[i], holes[i])) for i in free]

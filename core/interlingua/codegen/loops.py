@@ -130,7 +130,10 @@ def _made(
     ]
     whole = [*start_values, _header(lists, aliases, turns, body)]
     return dataclasses.replace(
-        steps[start], tree=whole, reads=values_read(whole), writes=(*final, *(own[n] for n in own if own[n] not in final))
+        steps[start],
+        tree=whole,
+        reads=values_read(whole),
+        writes=(*final, *(own[n] for n in own if own[n] not in final)),
     )
 
 

@@ -316,7 +316,8 @@ def tree_of(
     steps = [_owning(step, paths) for step in flow.steps]
     root = _Builder(paths, classes).build("", 0, steps, set(flow.outputs))
     root.inputs, root.outputs = flow.inputs, flow.outputs
-    held: dict[str, Layer | Tensor] = {each.attribute: each for each in (*program.layers, *program.tensors)}
+    held: dict[str, Layer | Tensor] = {layer.attribute: layer for layer in program.layers}
+    held |= {tensor.attribute: tensor for tensor in program.tensors}
     for attribute, path in paths.items():
         _hold(root, path, held[attribute])
     return Tree(root, paths, flow.hints)

@@ -36,6 +36,8 @@ def record_scopes(model: ir.Model) -> None:
             modules = [(path, "") for path in _spelled(node.name or "")]
         else:
             continue
+        if node.op_type == "Transpose":
+            metadata.set_own(node)
         for path, kind in modules:
             classes.setdefault(path, kind.rpartition(".")[2])
         _tell(node, [path for path, _ in modules])

@@ -136,7 +136,11 @@ def tensors_of(call, arrays):
     """The tensors of the leaves of a call's trees, by name; arrays fit by name, else by their order."""
     rows = [row for item in (*call["args"], *call["kwargs"].values()) for row in leaves(item)]
     known = {row["leaf"] for row in rows}
-    named = dict(arrays) if known <= set(arrays) else dict(zip((row["leaf"] for row in rows), arrays.values(), strict=False))
+    named = (
+        dict(arrays)
+        if known <= set(arrays)
+        else dict(zip((row["leaf"] for row in rows), arrays.values(), strict=False))
+    )
     return {row["leaf"]: to_tensor(named[row["leaf"]], row.get("complex", False)) for row in rows}
 
 

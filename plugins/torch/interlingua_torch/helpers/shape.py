@@ -66,11 +66,11 @@ def columns_to_image(
     columns = columns.unflatten(2, steps).unflatten(1, (-1, *block))
     result = columns.new_zeros(columns.shape[0], columns.shape[1], *whole)
     for place in itertools.product(*(range(width) for width in block)):
-        where = tuple(
+        where: tuple[slice, ...] = tuple(
             slice(at * dilation, at * dilation + stride * (step - 1) + 1, stride)
             for at, dilation, stride, step in zip(place, dilations, strides, steps, strict=True)
         )
-        result[:, :, *where] += columns[:, :, *place]
+        result[(slice(None), slice(None), *where)] += columns[(slice(None), slice(None), *place)]  # type: ignore[index]
     inner = tuple(slice(before, before + size) for before, size in zip(begin, image, strict=True))
     return result[(slice(None), slice(None), *inner)]
 

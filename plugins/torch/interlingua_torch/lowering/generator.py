@@ -36,14 +36,6 @@ def full(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 
 def _number(context: Context, value: ir.Value) -> ast.expr:
-    """The one number that a value holds, whose shape need not be known."""
-    if value.const_value is not None or context.sizes.holds(value):
-        told = context.python(value)
-        return told.elts[0] if isinstance(told, ast.List) else told
-    return expressions.method(context.ref(value), "item")
-
-
-def _number(context: Context, value: ir.Value) -> ast.expr:
     """A scalar as Python's number, also where its shape is not known to be a scalar's."""
     entries = context.sizes.entries(value)
     if not is_constant(value) and (value.shape is None or len(value.shape) == 1):

@@ -45,7 +45,7 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 
 @lowers("Add")
-def add(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+def add(context: Context, node: ir.Node, facts: Facts) -> list[ast.expr] | ast.expr | None:
     """The sum; a trained vector added to what `nn.Linear` just gave becomes that layer's bias."""
     for value, bias in (tuple(node.inputs), tuple(reversed(node.inputs))):
         assert value is not None and bias is not None
