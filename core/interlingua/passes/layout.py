@@ -41,9 +41,11 @@ def apply(
 
 
 def edges(model: ir.Model, layout: str, *, notes: Notes, debug: bool = False) -> ir.Model:
-    """The model with its Transposes cancelled; under the layout "native" those at its inputs and outputs too."""
+    """The model with its Transposes cancelled, unless all are the source's own; under the layout "native" those at its inputs and outputs too."""
     kind: type[Pass] = CancelTransposesFreely if layout == "native" else CancelTransposes
-    model = run(model, (kind, MergeInitializers, RemoveUnused), notes=notes, debug=debug)
+    own = layout != "native" and all(metadata.is_own(node) for node in transposes(model.graph))
+    passes = (MergeInitializers, RemoveUnused) if own else (kind, MergeInitializers, RemoveUnused)
+    model = run(model, passes, notes=notes, debug=debug)
     for node in transposes(model.graph):
         if not metadata.is_own(node):
             _own_place(node)

@@ -69,7 +69,8 @@ def lower(model: ir.Model, notes: Notes, name: str) -> Network:
     """
     network = Network(name, notes)
     told = [_input(network, value, notes) for value in model.graph.inputs]
-    refusals = [Refusal("input", "", reason, ComputedShape.kind) for reason in told if reason]
+    parts = [reason.partition(": ") for reason in told if reason]
+    refusals = [Refusal(place, "", reason, ComputedShape.kind) for place, _, reason in parts]
     work = list(model.graph)
     while work:
         node = work.pop(0)

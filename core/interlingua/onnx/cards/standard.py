@@ -42,7 +42,7 @@ def _ranks(row: Record) -> Sequence[int]:
 def operator(row: Record, **more: Any) -> Card:
     """The card of the ONNX operator that the record stands for."""
     parameters = {name: _parameter(p) for name, p in row.parameters.items() if not p.derived}
-    if "W" in (i.name for i in row.inputs):
+    if "kernel_shape" in row.parameters and "W" in (i.name for i in row.inputs):
         parameters["kernel_shape"] = parameter("kernel_shape", None, Adapter("told_by_weight", _same_kernel, None))
     names = _SCHEMA_NAMES.get(row.name, {})
     inputs = {i.name: Slot(names.get(i.name, i.name), i.axes, None if i.optional else REQUIRED) for i in row.inputs}

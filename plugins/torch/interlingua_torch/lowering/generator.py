@@ -10,7 +10,7 @@ from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
-from interlingua.ir.facts import inputs_of, is_constant
+from interlingua.ir.facts import inputs_of
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.templates import WIDER, converted, element_type, fill, given, narrowed, said, widened
 
@@ -33,14 +33,6 @@ def full(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if number in names:
         return _typed(context, said(context, node, names[number], f"{names[number]}(S)", S=shape), dtype)
     return _typed(context, said(context, node, "torch.full", "torch.full(S, V)", S=shape, V=number), dtype)
-
-
-def _number(context: Context, value: ir.Value) -> ast.expr:
-    """A scalar as Python's number, also where its shape is not known to be a scalar's."""
-    entries = context.sizes.entries(value)
-    if not is_constant(value) and (value.shape is None or len(value.shape) == 1):
-        return entries[0] if entries else fill(context, "X.item()", X=context.ref(value))
-    return context.python(value)
 
 
 @lowers("Range")
