@@ -83,7 +83,7 @@ def test_a_layer_without_weights(nets: Any, kind: str, fields: str, ops: list[st
     ("fields", "op"),
     [
         ("", "Add"),
-        ("eltwise_param { operation: PROD }", "Mul"),
+        ("eltwise_param { operation: PROD }", "Swish"),
         ("eltwise_param { operation: MAX }", "Max"),
         ("eltwise_param { operation: SUM coeff: 1 coeff: -1 }", "Sub"),
         ("eltwise_param { coeff: 0.5 coeff: -2 }", "Add"),
