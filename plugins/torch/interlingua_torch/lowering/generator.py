@@ -35,6 +35,14 @@ def full(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     return _typed(context, said(context, node, "torch.full", "torch.full(S, V)", S=shape, V=number), dtype)
 
 
+def _number(context: Context, value: ir.Value) -> ast.expr:
+    """The one number that a value holds, whose shape need not be known."""
+    if value.const_value is not None or context.sizes.holds(value):
+        told = context.python(value)
+        return told.elts[0] if isinstance(told, ast.List) else told
+    return expressions.method(context.ref(value), "item")
+
+
 @lowers("Range")
 def numbers(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`torch.arange(n)`."""
