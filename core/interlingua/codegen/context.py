@@ -258,7 +258,7 @@ class Context:
         place = metadata.place(node)
         source = place.layer or node.name or node.op_type
         call = expressions.call(self.api(api), arguments, {**(keywords or {}), **self._element_type(weights or {})})
-        again = self._same_layer(call, weights or {})
+        again = self._same_layer(call, weights or {}, source)
         if again is not None:
             self.note_mapping(node, api, call)
             return expressions.parse(f"self.{again.attribute}")
@@ -277,14 +277,13 @@ class Context:
             raise UnknownType("a layer whose weights are of several types")
         return {self.dialect.layer_dtype: self.dtype(types.pop())}
 
-    def _same_layer(self, call: ast.expr, weights: Mapping[str, Weight]) -> Layer | None:
-        """The layer that has all these weights already: the source calls it more than once."""
-        if not weights or not self.dialect.reuses_layers:
+    def _same_layer(self, call: ast.expr, weights: Mapping[str, Weight], source: str) -> Layer | None:
+        """The layer that has all these weights already, or is the same module: the source calls it more than once."""
+        if not self.dialect.reuses_layers or not (weights or self.dialect.structured):
             return None
         said = ast.dump(call)
-        return next(
-            (each for each in self.program.layers if each.weights == weights and ast.dump(each.call) == said), None
-        )
+        alike = (each for each in self.program.layers if each.weights == weights and ast.dump(each.call) == said)
+        return next((each for each in alike if weights or each.source == source), None)
 
     def note_mapping(self, node: ir.Node, api: str, call: ast.expr | None = None) -> None:
         """Takes down, for the report, what a node became."""
