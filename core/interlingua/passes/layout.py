@@ -41,7 +41,10 @@ def apply(
 
 
 def edges(model: ir.Model, layout: str, *, notes: Notes, debug: bool = False) -> ir.Model:
-    """The model with its Transposes cancelled, unless all are the source's own; under the layout "native" those at its inputs and outputs too."""
+    """The model with its Transposes cancelled, unless all are the source's own.
+
+    Under the layout "native" those at its inputs and outputs go too.
+    """
     kind: type[Pass] = CancelTransposesFreely if layout == "native" else CancelTransposes
     own = layout != "native" and all(metadata.is_own(node) for node in transposes(model.graph))
     passes = (MergeInitializers, RemoveUnused) if own else (kind, MergeInitializers, RemoveUnused)
