@@ -30,19 +30,24 @@ def main() -> int:
     parser.add_argument("--only", default="", help="names, separated by commas")
     parser.add_argument("--keep", action="store_true", help="keep what was written, under .cache/zoo")
     arguments = parser.parse_args()
-    rows: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     order = _names()
     only = [name for name in arguments.only.split(",") if name] or order
     for name in only:
-        if proved(rows.get(name, {})) and not arguments.fresh:
+        if proved(_rows().get(name, {})) and not arguments.fresh:
             continue
-        rows = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
-        rows[name] = _row(name, keep=arguments.keep)
-        print(told(rows[name]), flush=True)
+        row = _row(name, keep=arguments.keep)
+        print(told(row), flush=True)
+        rows = {**_rows(), name: row}  # read again: another run may have written its rows meanwhile
         save({known: rows[known] for known in order if known in rows})
+    rows = _rows()
     done = [name for name in order if proved(rows.get(name, {}))]
     print(f"{len(done)} of {len(order)} architectures proved in both directions")
     return 0 if len(done) == len(order) else 1
+
+
+def _rows() -> dict[str, Any]:
+    rows: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
+    return rows
 
 
 def proved(row: dict[str, Any]) -> bool:
