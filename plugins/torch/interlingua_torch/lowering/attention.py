@@ -14,7 +14,7 @@ from interlingua.codegen.parts import is_read, unpack
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import inputs_of, shape_of
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.calls import by_api, by_helper, said, tensors
+from interlingua_torch.lowering.common import by_api, by_helper, said, tensors
 
 FUSED = "torch.nn.functional.scaled_dot_product_attention"
 _PRODUCTS = ("raw", "capped", "biased", "softmax")

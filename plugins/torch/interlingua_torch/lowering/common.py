@@ -31,7 +31,7 @@ def by_cards(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 def by_api(
     context: Context, node: ir.Node, api: str, arguments: Sequence[Any] = (), keywords: Mapping[str, Any] | None = None
 ) -> ast.expr:
-    """A call of an API by its full name, taken down for the report."""
+    """A call of an API in a form that no card says, taken down for the report."""
     call = expressions.call(context.api(api), arguments, keywords)
     context.note_mapping(node, api, call)
     return call
@@ -40,18 +40,23 @@ def by_api(
 def by_helper(
     context: Context, node: ir.Node, name: str, arguments: Sequence[Any] = (), keywords: Mapping[str, Any] | None = None
 ) -> ast.expr:
-    """A call of a helper function, taken down for the report."""
+    """A call of a helper function, which the file then holds, taken down for the report."""
     call = expressions.call(context.helper(name), arguments, keywords)
     context.note_mapping(node, name, call)
     return call
 
 
 def tensors(context: Context, node: ir.Node, *names: str) -> list[ast.expr | None]:
-    """The tensor inputs of those names, None where one is absent."""
+    """The inputs of these canonical names as tensors, None for an absent one."""
     given = inputs_of(node)
     return [context.as_tensor(given[name][0]) if name in given else None for name in names]
 
 
 def without(facts: Facts, *names: str) -> Facts:
-    """The facts without some of their values."""
-    return dataclasses.replace(facts, values={k: v for k, v in facts.values.items() if k not in names})
+    """The facts with these parameters left out, which the lowering says itself."""
+    return dataclasses.replace(facts, values={key: value for key, value in facts.values.items() if key not in names})
+
+
+def said(**parameters: tuple[Any, Any]) -> dict[str, Any]:
+    """Keywords for those of (value, default) that are not the default."""
+    return {name: value for name, (value, default) in parameters.items() if value != default}

@@ -12,8 +12,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import facts_of
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.calls import by_helper, said, tensors
-from interlingua_torch.lowering.common import by_cards
+from interlingua_torch.lowering.common import by_cards, by_helper, said, tensors
 
 SAME_LOWER = "SAME_LOWER"
 

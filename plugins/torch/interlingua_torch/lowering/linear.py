@@ -16,8 +16,7 @@ from interlingua.errors import Unsupported
 from interlingua.ir.facts import is_constant, known, shape_of
 from interlingua.ir.origin import Parameter
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.calls import by_api, said, tensors
-from interlingua_torch.lowering.common import by_cards
+from interlingua_torch.lowering.common import by_api, by_cards, said, tensors
 from interlingua_torch.lowering.elementwise import arithmetic
 
 LINEAR = "torch.nn.Linear"

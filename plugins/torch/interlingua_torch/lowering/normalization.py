@@ -15,8 +15,7 @@ from interlingua.errors import Unsupported
 from interlingua.ir.edit import constant
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.calls import by_api, by_helper, said, tensors, without
-from interlingua_torch.lowering.common import by_cards
+from interlingua_torch.lowering.common import by_api, by_cards, by_helper, said, tensors, without
 
 LAYER = "torch.nn.functional.layer_norm"
 ROOT_MEAN_SQUARE = "torch.nn.functional.rms_norm"

@@ -13,8 +13,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.codegen.parts import is_read, unpack
 from interlingua.errors import Unsupported
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.calls import by_api, by_helper
-from interlingua_torch.lowering.common import by_cards
+from interlingua_torch.lowering.common import by_api, by_cards, by_helper
 from interlingua_torch.lowering.convolution import SAME_LOWER, pads_itself
 
 

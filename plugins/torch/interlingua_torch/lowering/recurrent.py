@@ -18,7 +18,7 @@ from interlingua.errors import Unsupported
 from interlingua.ir.edit import constant
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.calls import by_helper, said, tensors
+from interlingua_torch.lowering.common import by_helper, said, tensors
 
 _LARGEST = 1 << 20
 

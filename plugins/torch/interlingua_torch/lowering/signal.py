@@ -13,7 +13,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import inputs_of
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.calls import by_api, by_helper, said, tensors
+from interlingua_torch.lowering.common import by_api, by_helper, said, tensors
 
 _WINDOWS = {
     "HannWindow": ("torch.hann_window", {}),

@@ -15,7 +15,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.calls import by_helper, said
+from interlingua_torch.lowering.common import by_helper, said
 
 _NO_STRINGS = "torch has no tensors of strings"
 _REDUCTIONS = ("mean", "sum", "amin", "amax")
