@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,6 +54,52 @@ def test_own_folder_is_never_replaced(tmp_path: Path, monkeypatch: pytest.Monkey
         output.check(tmp_path, force=True)
 
 
+def made(kind: str, folder: Path) -> Path:
+    path = folder / kind
+    if kind == "link":
+        (folder / "elsewhere").mkdir()
+        path.symlink_to(folder / "elsewhere")
+    elif kind == "dangling link":
+        path.symlink_to(folder / "nowhere")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        return Path(os.devnull)
+    else:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    return path
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["", "force"])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("link", "is a link"),
+        ("dangling link", "is a link"),
+        ("pipe", "is a pipe"),
+        ("device", "is a device"),
+        ("socket", "no folder and no file"),
+    ],
+)
+def test_what_is_no_folder_is_never_replaced(tmp_path: Path, lenet: Path, kind: str, said: str, force: bool) -> None:
+    target = made(kind, tmp_path)
+    before = target.lstat()
+    there = sorted(tmp_path.iterdir())
+    with pytest.raises(OutputError, match=said):
+        pipeline.convert(lenet, "onnx", target, ConvertOptions(force=force))
+    assert (target.lstat().st_ino, target.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert sorted(tmp_path.iterdir()) == there
+
+
+def test_what_comes_in_between_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with pytest.raises(OutputError, match="is a pipe"), output.staged(target, force=True):
+        os.mkfifo(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert target.is_fifo()
+
+
 def test_file_in_the_way_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Expected a folder to write into"), output.staged(tmp_path / "file" / "out"):
@@ -85,9 +132,9 @@ def test_strict_fails_on_notes_and_writes_nothing(tmp_path: Path, lenet: Path) -
     import onnx
 
     proto = onnx.load(lenet)
-    onnx.helper.set_model_props(proto, {"author": "somebody"})
+    proto.training_info.add().initialization.name = "start"
     onnx.save(proto, tmp_path / "noted.onnx")
-    with pytest.raises(StrictNotes, match="author"):
+    with pytest.raises(StrictNotes, match="training information"):
         pipeline.convert(tmp_path / "noted.onnx", "onnx", tmp_path / "out", ConvertOptions(strict=True))
     assert not (tmp_path / "out").exists()
     pipeline.convert(tmp_path / "noted.onnx", "onnx", tmp_path / "out")

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,23 +38,33 @@ def staged(target: Path, *, force: bool = False) -> Iterator[Path]:
 
 
 def check(target: Path, *, force: bool = False) -> None:
-    """Refuses an existing target unless `force` was said.
+    """Refuses a target that exists unless `force` was said, and one that is no folder or file of its own always.
+
+    A device, a pipe, a socket and a link, dangling or not, would be replaced for everybody who uses them.
 
     Raises:
-        OutputError: it exists, or a file stands where its folder should be.
+        OutputError: it exists, or something stands there that is not replaced.
     """
-    if target.exists() and not force:
+    if not os.path.lexists(target):
+        return
+    if target.is_symlink() or not (target.is_dir() or target.is_file()):
+        raise OutputError(f"Expected a folder to write. Received {str(target)!r}, which is {_kind(target)}.")
+    if not force:
         raise OutputError(
             f"Expected a new output. Received {str(target)!r}, which exists.", hint="--force replaces it."
         )
-    if target.exists() and (
-        target.is_symlink() or target.resolve() in (Path.cwd().resolve(), Path.home().resolve(), Path("/"))
-    ):
+    if target.is_mount() or target.resolve() in (Path.cwd().resolve(), Path.home().resolve()):
         raise OutputError(f"Expected a folder of its own. Received {str(target)!r}, which is not replaced.")
+
+
+def _kind(target: Path) -> str:
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFIFO: "a pipe"}
+    return kinds.get(stat.S_IFMT(target.lstat().st_mode), "no folder and no file")
 
 
 def _publish(folder: Path, target: Path) -> None:
     folder.chmod(0o777 & ~_umask())
+    check(target, force=True)
     if not target.exists():
         folder.rename(target)
         return
