@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
@@ -13,6 +14,8 @@ from interlingua.codegen import expressions
 from interlingua.codegen.decompose import decompose
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.integers import Integers
+from interlingua.codegen.moves import moved
+from interlingua.codegen.numbers import number
 from interlingua.codegen.package import Mapped
 from interlingua.codegen.program import Compound, Layer, Port, Program, Statement, Tensor, as_ast
 from interlingua.codegen.weights import Weight
@@ -23,7 +26,6 @@ from interlingua.ir.facts import (
     facts_of,
     inputs_of,
     is_constant,
-    plain,
     qualified,
     shape_of,
 )
@@ -108,8 +110,7 @@ class Context:
         tensor = value.const_value
         assert tensor is not None
         if tensor.size == 1 and not self.trained(value) and (value.shape is None or len(value.shape) == 0):
-            number = tensor.numpy().item()
-            return expressions.literal(plain(number) if isinstance(number, float) else number)
+            return number(self, tensor.numpy().item(), tensor.dtype)
         return self.tensor(Weight(value))
 
     def _numbers(self, value: ir.Value) -> ast.expr:
@@ -258,12 +259,13 @@ class Context:
         place = metadata.place(node)
         source = place.layer or node.name or node.op_type
         call = expressions.call(self.api(api), arguments, {**(keywords or {}), **self._element_type(weights or {})})
-        again = self._same_layer(call, weights or {}, source)
+        made = Layer("", call, dict(weights or {}), source)
+        again = self.same_layer(made)
         if again is not None:
             self.note_mapping(node, api, call)
             return expressions.parse(f"self.{again.attribute}")
         attribute = self._attributes.take(source, self._short(source))
-        self.program.layers.append(Layer(attribute, call, dict(weights or {}), source))
+        self.program.layers.append(dataclasses.replace(made, attribute=attribute))
         self.program.names[attribute] = source
         self.note_mapping(node, api, call)
         return expressions.parse(f"self.{attribute}")
@@ -277,9 +279,9 @@ class Context:
             raise UnknownType("a layer whose weights are of several types")
         return {self.dialect.layer_dtype: self.dtype(types.pop())}
 
-    def _same_layer(self, call: ast.expr, weights: Mapping[str, Weight], source: str) -> Layer | None:
-        """The layer that has all these weights already, or is the same module: the source calls it more than once."""
-        if not self.dialect.reuses_layers or not (weights or self.dialect.structured):
+    def same_layer(self, layer: Layer) -> Layer | None:
+        """Another layer of all these weights, or of the same module: the source calls it more than once."""
+        if not self.dialect.reuses_layers or not (layer.weights or self.dialect.structured):
             return None
         said = ast.dump(call)
         alike = (each for each in self.program.layers if each.weights == weights and ast.dump(each.call) == said)

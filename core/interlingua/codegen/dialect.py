@@ -40,7 +40,7 @@ class Dialect:
     `structured` leaves variables single and nothing nested: `interlingua.codegen.structure` does both.
     `computes` tells that code may say parameters which the model computes, sizes as whole numbers and control flow;
     then `tensor_of` is the API that makes a tensor of numbers, `layer_dtype` a layer's argument for the type of its
-    weights, `helpers` the package whose functions are copied.
+    weights, `helpers` the package whose functions are copied, `limits` the API of an element type's `min` and `max`.
     """
 
     framework: str
@@ -58,6 +58,8 @@ class Dialect:
     layer_dtype: str = ""
     helpers: str = ""
 
+    moves: Mapping[str, Move] = dataclasses.field(default_factory=dict)
+    limits: str = ""
     def spell(self, api: str) -> tuple[str, str]:
         """The code for a full API name, and the import it wants.
 

@@ -38,9 +38,16 @@ def is_constant(value: ir.Value | None) -> bool:
     return value is not None and value.const_value is not None and not value.is_graph_input()
 
 
-def plain(value: float) -> float:
-    """A float32 attribute as a person would write it: 0.009999999776 is 0.01."""
-    return float(str(np.float32(value)))
+def plain(value: float, dtype: ir.DataType | None = ir.DataType.FLOAT) -> float:
+    """A number of the element type as a person would write it: the float32 0.009999999776 is 0.01.
+
+    It is the same number in its type again, and none that the type cannot hold.
+    """
+    if dtype == ir.DataType.DOUBLE:
+        return float(value)
+    kind = np.float16 if dtype == ir.DataType.FLOAT16 else np.float32
+    told = float(str(kind(value)))
+    return told if abs(told) <= np.finfo(kind).max or math.isinf(value) else float(value)
 
 
 def _attribute(value: ir.Attr) -> Any:
@@ -63,7 +70,7 @@ def constant_value(value: ir.Value) -> Any:
         raise ComputedShape(f"{value.name} is computed by the model; only a constant can be said here")
     array = value.const_value.numpy()
     if array.dtype.kind == "f" and array.ndim == 0:
-        return plain(float(array))
+        return plain(float(array), value.const_value.dtype)
     return array.tolist()
 
 

@@ -92,6 +92,11 @@ def set_role(value: ir.Value, said: str) -> ir.Value:
     return value
 
 
+def is_state(value: ir.Value) -> bool:
+    """Whether the initializer is a constant that the source's state dict holds under its name."""
+    return is_constant(value) and role(value) == "buffer"
+
+
 def permutation(value: ir.Value) -> tuple[int, ...] | None:
     """The transpose that turns the source's array into the model's, for a graph input or output; None if the same."""
     text = value.metadata_props.get(PERMUTATION)

@@ -12,7 +12,8 @@ from interlingua.passes.base import Pass, ensure
 class MergeInitializers(Pass):
     """Replaces initializers of one origin by the first of them, and constants of one value likewise.
 
-    Parameters that merely hold equal numbers (two biases of zeros) stay apart: training would move them apart.
+    Parameters that merely hold equal numbers (two biases of zeros) stay apart: training would move them apart. So
+    do constants that the source's state dict holds under names of their own.
     """
 
     def transform(self, model: ir.Model) -> bool:
@@ -47,7 +48,8 @@ def _identity(value: ir.Value) -> tuple[object, ...]:
     tensor = value.const_value
     assert tensor is not None
     shape = tuple(int(size) for size in tensor.shape.numpy())
-    array = constant(value) if metadata.is_constant(value) or tensor.dtype.is_integer() else None
+    shared = metadata.is_constant(value) or tensor.dtype.is_integer()
+    array = constant(value) if shared and not metadata.is_state(value) else None
     if array is not None:
         return ("constant", tensor.dtype, shape, array.tobytes())
     return (value.metadata_props.get(metadata.ORIGIN, value.name), tensor.dtype, shape)

@@ -19,7 +19,7 @@ from interlingua.ir.weights import Step, derived, moved
 from interlingua.passes.base import Pass
 from interlingua.passes.orders import order_of
 
-LARGEST = 1 << 16
+LARGEST = 1 << 18
 _NEVER = frozenset({"Bernoulli", "Dropout", "Multinomial", "RandomNormalLike", "RandomUniformLike"})
 _GROWING = frozenset(
     {
@@ -47,6 +47,8 @@ class FoldConstants(Pass):
 
     Moves of a weight (Transpose, Reshape, Slice, Concat, Cast, …) stay unevaluated until the weight is asked for. A
     weight that is used in different forms stays one weight: what moves it is then left in the graph.
+
+    A constant that the source's state dict holds stays: code that forgot it could not load that state.
     """
 
     def transform(self, model: ir.Model) -> bool:
@@ -76,7 +78,7 @@ def _substitute(node: ir.Node, value: ir.Value) -> bool:
 
 def _folded(node: ir.Node, graph: ir.Graph) -> ir.Value | None:
     given = [value for value in node.inputs if value is not None]
-    if node.outputs[0].is_graph_output():
+    if node.outputs[0].is_graph_output() or any(metadata.is_state(value) for value in given):
         return None
     if all(metadata.is_constant(value) or _is_shape(value) for value in given):
         return _evaluated(node, graph)

@@ -57,6 +57,8 @@ DIALECT = Dialect(
 )
 
 STRUCTURED = dataclasses.replace(DIALECT, structured=True)
+    moves=MOVES,
+    limits="torch.finfo",
 """As models are written whose source tells of its modules."""
 
 _LOAD = """

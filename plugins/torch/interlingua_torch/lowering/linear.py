@@ -57,10 +57,16 @@ def add(context: Context, node: ir.Node, facts: Facts) -> list[ast.expr] | ast.e
             continue
         call = ast.Call(layer.call.func, layer.call.args, [k for k in layer.call.keywords if k.arg != "bias"])
         whole = dataclasses.replace(layer, call=call, weights={**layer.weights, "bias": Weight(bias)})
-        context.program.layers[context.program.layers.index(layer)] = whole
+        again = context.same_layer(whole)
+        if again is None:
+            context.program.layers[context.program.layers.index(layer)] = whole
+        else:
+            context.program.layers.remove(layer)
+            whole = again
         context.program.statements.remove(statement)
         context.note_mapping(node, LINEAR)
-        return statement.value
+        assert isinstance(statement.value, ast.Call)
+        return expressions.call(f"self.{whole.attribute}", statement.value.args)
     return arithmetic(context, node, facts)
 
 
