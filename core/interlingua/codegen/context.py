@@ -226,6 +226,10 @@ class Context:
 
     def tensor(self, weight: Weight, *, trainable: bool | None = None, hint: str = "") -> ast.expr:
         """The expression for a weight that stands by itself; the same initializer is kept once."""
+        graph = self.model.graph
+        said = moved(weight, self.dialect.moves, graph, lambda value: self.tensor(Weight(value), trainable=trainable))
+        if said is not None:
+            return said
         key = weight.value
         if key not in self._tensors or weight.steps:
             source = str(weight.origin)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 
 from interlingua.cards import Facts
+from interlingua.codegen.moves import Move
 from interlingua.errors import PluginError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from interlingua.axes import Rearrangement
 from interlingua.errors import Unsupported
 from interlingua.ir.metadata import origin
-from interlingua.ir.origin import FUNCTIONS, Call, Origin, Parameter, simplified
+from interlingua.ir.origin import FUNCTIONS, Call, Origin, Parameter, shape_after, simplified
 from interlingua.ir.stream import write_array
 
 _DTYPES = {
@@ -75,17 +75,8 @@ class Weight:
     def shape(self) -> tuple[int, ...]:
         """The shape after the steps."""
         shape = tuple(int(dim) for dim in self.tensor.shape.numpy())
-        for kind, argument in self.steps:
-            if kind == "reshape":
-                shape = argument
-            elif kind == "transpose":
-                shape = tuple(shape[axis] for axis in argument)
-            elif kind == "slice":
-                axis, *bounds = argument
-                shape = (*shape[:axis], len(range(shape[axis])[slice(*bounds)]), *shape[axis + 1 :])
-            elif kind == "take":
-                axis, *taken = argument
-                shape = (*shape[:axis], len(taken), *shape[axis + 1 :])
+        for function, argument in self.steps:
+            shape = shape_after(function, [shape], argument)
         return shape
 
     @property

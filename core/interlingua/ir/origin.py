@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     **{f"to_{name}": _cast(name) for name in CASTS},
 }
 MOVES = frozenset({"transpose", "reshape", "flip"})
+_SHAPING = frozenset({"transpose", "reshape", "broadcast", "slice", "take", "concat"})
 
 
 def transpose(expression: Origin, *order: int) -> Origin:
@@ -124,15 +126,40 @@ def evaluate(expression: Origin, arrays: Mapping[str, Array]) -> Array:
 
 def parameters(expression: Origin) -> tuple[str, ...]:
     """The source parameters of the expression, each once, in the order they stand."""
-    return tuple(dict.fromkeys(leaf.name for leaf in _leaves(expression) if isinstance(leaf, Parameter)))
+    return tuple(dict.fromkeys(leaf.name for leaf in leaves(expression) if isinstance(leaf, Parameter)))
 
 
-def _leaves(expression: Origin) -> Iterator[Parameter | Constant]:
+def leaves(expression: Origin) -> Iterator[Parameter | Constant]:
+    """The parameters and constants of the expression, as often as they stand in it."""
     if not isinstance(expression, Call):
         yield expression
         return
     for operand in expression.operands:
-        yield from _leaves(operand)
+        yield from leaves(operand)
+
+
+def shape_after(function: str, shapes: Sequence[tuple[int, ...]], numbers: Sequence[int | float]) -> tuple[int, ...]:
+    """The shape of a function's value, from those of its operands."""
+    shape = shapes[0]
+    whole = tuple(int(number) for number in numbers) if function in _SHAPING else ()
+    if function == "transpose":
+        return tuple(shape[axis] for axis in whole)
+    if function == "reshape":
+        rest = math.prod(size for size in whole if size != -1)
+        return tuple(math.prod(shape) // rest if size == -1 else size for size in whole)
+    if function == "broadcast":
+        return whole
+    axis = whole[-1] if function == "concat" else whole[0] if whole else 0
+    if function == "slice":
+        stop = None if whole[2] < 0 and len(whole) > 3 and whole[3] < 0 else whole[2]
+        size = len(range(shape[axis])[slice(whole[1], stop, *whole[3:])])
+    elif function == "take":
+        size = len(whole) - 1
+    elif function == "concat":
+        size = sum(each[axis] for each in shapes)
+    else:
+        return shape
+    return (*shape[:axis], size, *shape[axis + 1 :])
 
 
 def is_permutation(expression: Origin) -> bool:

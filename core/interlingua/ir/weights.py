@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from interlingua.ir import metadata
 from interlingua.ir.edit import add_initializer
-from interlingua.ir.origin import FUNCTIONS, Call, Constant, Origin, simplified
+from interlingua.ir.origin import FUNCTIONS, Call, Constant, Origin, shape_after, simplified
 
 Step = tuple[str, tuple[int, ...]]
 
@@ -24,7 +24,7 @@ def moved(graph: ir.Graph, value: ir.Value, steps: Sequence[Step], name: str = "
     shape = tuple(int(size) for size in tensor.shape.numpy())
     needed: list[Step] = []
     for function, numbers in steps:
-        after = _shape_after(shape, function, numbers)
+        after = shape_after(function, [shape], numbers)
         if (function == "reshape" and after == shape) or (
             function == "transpose" and numbers == tuple(range(len(shape)))
         ):
@@ -80,13 +80,3 @@ def derived(
         )
 
     return add_initializer(graph, stem, ir.LazyTensor(load, dtype, ir.Shape(shape)), simplified(expression))
-
-
-def _shape_after(shape: tuple[int, ...], function: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
-    if function == "transpose":
-        return tuple(shape[axis] for axis in numbers)
-    if function == "reshape":
-        rest = int(np.prod([size for size in numbers if size != -1]))
-        total = int(np.prod(shape))
-        return tuple(total // rest if size == -1 else size for size in numbers)
-    raise ValueError(f"{function} is no move of values")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from interlingua.ir import metadata
+from interlingua.ir import metadata, parameters
 from interlingua.passes.base import Pass, ensure
 
 
@@ -21,6 +21,7 @@ class RecordOrigins(Pass):
         ]
         for value in silent:
             metadata.set_origin(value, value.name or "")
+        parameters.remember(model.graph)
         return bool(silent)
 
     def ensures(self, model: ir.Model) -> None:

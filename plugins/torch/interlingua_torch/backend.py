@@ -25,6 +25,9 @@ from interlingua.ir import metadata
 from interlingua.ir.origin import Constant
 from interlingua.notes import Approximated
 from interlingua_torch.lowering import lowers
+from interlingua_torch.lowering.moves import MOVES
+from interlingua_torch.lowering.recurrent import fits
+from interlingua_torch.stacks import stack_layers
 
 _MODULE = """
 T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
@@ -54,11 +57,11 @@ DIALECT = Dialect(
     tensor_of="torch.tensor",
     layer_dtype="dtype",
     helpers="interlingua_torch.helpers",
+    moves=MOVES,
+    limits="torch.finfo",
 )
 
 STRUCTURED = dataclasses.replace(DIALECT, structured=True)
-    moves=MOVES,
-    limits="torch.finfo",
 """As models are written whose source tells of its modules."""
 
 _LOAD = """
