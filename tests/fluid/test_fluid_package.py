@@ -157,9 +157,9 @@ def test_the_layout_of_inputs_is_the_users_choice(layout: str, shape: list[int |
 def test_a_wrong_weight_names_the_first_diverging_layer(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from interlingua_fluid import backend
+    from interlingua.codegen import package
 
-    write = backend.write_safetensors
+    write = package.write_safetensors
 
     def spoil(path: Path, weights: dict[str, object], metadata: dict[str, str]) -> None:
         write(path, weights, metadata)  # type: ignore[arg-type]
@@ -167,7 +167,7 @@ def test_a_wrong_weight_names_the_first_diverging_layer(
         arrays["block2_conv1.w_0"] = arrays["block2_conv1.w_0"] * 1.5
         save_file(arrays, path)
 
-    monkeypatch.setattr(backend, "write_safetensors", spoil)
+    monkeypatch.setattr(package, "write_safetensors", spoil)
     with pytest.raises(VerificationFailed, match="block2_conv1"):
         pipeline.convert(made / "lenet", "fluid", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -84,7 +84,8 @@ def constants_and_trained_tensors(b: Builder, x: ir.Value) -> ir.Value:
 
 
 def one_sided_bounds(b: Builder, x: ir.Value) -> ir.Value:
-    return b.record("Clip", {"input": [b.record("Clip", {"input": [x]}, {"min": -0.5})]}, {"max": 0.75})
+    y = b.record("Tanh", {"input": [b.record("Clip", {"input": [x]}, {"min": -0.5})]}, {})
+    return b.record("Clip", {"input": [y]}, {"max": 0.25})
 
 
 def slopes_behind_the_channels(b: Builder, x: ir.Value) -> ir.Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import resource
 import sys
 import time
@@ -80,9 +81,13 @@ def _attempt(found: dict[str, Any], name: str, step: Callable[[], Result]) -> Re
     try:
         return step()
     except Exception as error:  # whatever a library or the converter raises is the row's result
-        told = f"{type(error).__name__}: {error}".strip()
-        found[name] = {"verdict": "failed", "reason": told[:1500]}
+        found[name] = {"verdict": "failed", "reason": _told(error)[:1500]}
         return None
+
+
+def _told(error: Exception) -> str:
+    """The error in words, its files without the folders of this machine."""
+    return re.sub(r"(?<![\w.])(?:/[\w.@+-]+)+/(?=[\w.-]+)", "", f"{type(error).__name__}: {error}".strip())
 
 
 def _exported(module: nn.Module, row: Architecture, found: dict[str, Any]) -> torch.export.ExportedProgram:
@@ -96,7 +101,7 @@ def _exported(module: nn.Module, row: Architecture, found: dict[str, Any]) -> to
             found["batch"] = "open"
             return program
         except Exception as error:  # the exporter says no in many classes
-            found["batch_reason"] = f"{type(error).__name__}: {error}"[:300]
+            found["batch_reason"] = _told(error)[:300]
     found["batch"] = "fixed"
     with torch.no_grad():
         return torch.export.export(module, inputs)
