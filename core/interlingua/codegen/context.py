@@ -287,9 +287,9 @@ class Context:
         """Another layer of all these weights, or of the same module: the source calls it more than once."""
         if not self.dialect.reuses_layers or not (layer.weights or self.dialect.structured):
             return None
-        said = ast.dump(call)
-        alike = (each for each in self.program.layers if each.weights == weights and ast.dump(each.call) == said)
-        return next((each for each in alike if weights or each.source == source), None)
+        said, others = ast.dump(layer.call), (each for each in self.program.layers if each is not layer)
+        alike = (each for each in others if each.weights == layer.weights and ast.dump(each.call) == said)
+        return next((each for each in alike if layer.weights or each.source == layer.source), None)
 
     def note_mapping(self, node: ir.Node, api: str, call: ast.expr | None = None) -> None:
         """Takes down, for the report, what a node became."""

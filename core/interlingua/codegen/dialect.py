@@ -58,9 +58,9 @@ class Dialect:
     tensor_of: str = ""
     layer_dtype: str = ""
     helpers: str = ""
-
     moves: Mapping[str, Move] = dataclasses.field(default_factory=dict)
     limits: str = ""
+
     def spell(self, api: str) -> tuple[str, str]:
         """The code for a full API name, and the import it wants.
 

@@ -26,8 +26,6 @@ from interlingua.ir.origin import Constant
 from interlingua.notes import Approximated
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.moves import MOVES
-from interlingua_torch.lowering.recurrent import fits
-from interlingua_torch.stacks import stack_layers
 
 _MODULE = """
 T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
