@@ -223,6 +223,9 @@ class Card:
         return values
 
 
+_FIELDS = frozenset(field.name for field in dataclasses.fields(Card))
+
+
 def _slots(given: Mapping[str, str | Slot]) -> dict[str, Slot]:
     return {name: slot if isinstance(slot, Slot) else Slot(slot) for name, slot in given.items()}
 
@@ -248,9 +251,8 @@ def card(
 
     `framework` is filled in by the loader from the plugin that ships the card.
     """
-    fields = {field.name for field in dataclasses.fields(Card)}
-    said = {name: value for name, value in rest.items() if name in fields}
-    parameters = {name: value for name, value in rest.items() if name not in fields}
+    said = {name: value for name, value in rest.items() if name in _FIELDS}
+    parameters = {name: value for name, value in rest.items() if name not in _FIELDS}
     wrong = [name for name, value in parameters.items() if not isinstance(value, Parameter)]
     if wrong:
         raise PluginError(f"Expected a parameter made by an adapter on the card {api}. Received {', '.join(wrong)}.")

@@ -123,7 +123,7 @@ def side(match: Match) -> Side:
     """One API with what is proved of it."""
     card = match.card
     remark = [card.remark] if card.remark else []
-    by_function = remarks.of_framework(card.framework).get(card.record)
+    by_function = remarks.of_record(card.framework, card.record)
     return Side(
         card.framework,
         match.api,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Iterator
 
@@ -43,6 +44,7 @@ def spellings(card: Card) -> Iterator[tuple[str, int]]:
             yield name, preferred_rank(card)
 
 
+@functools.cache
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 

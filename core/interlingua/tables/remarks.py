@@ -5,39 +5,45 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
-from collections.abc import Mapping
+import re
 from pathlib import Path
 
 from interlingua import plugin
 
 
 @functools.cache
-def of_framework(framework: str) -> Mapping[str, str]:
-    """The remark for each canonical op that a framework's `lowering` package has a function for."""
+def of_record(framework: str, record: str) -> str | None:
+    """The remark of the function that a framework's `lowering` package has for a canonical op, None without one."""
+    decorator = re.compile(rf'@lowers\([^)]*"{re.escape(record)}"')
+    for text in _files(framework):
+        if decorator.search(text):  # to parse every file costs more than all else that a query does
+            told = _remark(text, record)
+            if told is not None:
+                return told
+    return None
+
+
+@functools.cache
+def _files(framework: str) -> tuple[str, ...]:
     package = plugin.framework(framework).cards.rpartition(".")[0]
     spec = importlib.util.find_spec(package) if package else None
-    found: dict[str, str] = {}
-    for location in (spec and spec.submodule_search_locations) or ():
-        for path in sorted((Path(location) / "lowering").glob("*.py")):
-            found |= _remarks(path)
-    return found
+    folders = [Path(location) / "lowering" for location in (spec and spec.submodule_search_locations) or ()]
+    return tuple(path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.glob("*.py")))
 
 
-def _remarks(path: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+def _remark(text: str, record: str) -> str | None:
+    for node in ast.parse(text).body:
         if not isinstance(node, ast.FunctionDef):
             continue
-        text = first_sentence(ast.get_docstring(node) or "")
         for decorator in node.decorator_list:
             if (
-                text
-                and isinstance(decorator, ast.Call)
+                isinstance(decorator, ast.Call)
                 and isinstance(decorator.func, ast.Name)
                 and decorator.func.id == "lowers"
+                and any(isinstance(a, ast.Constant) and a.value == record for a in decorator.args)
             ):
-                found |= {str(a.value): text for a in decorator.args if isinstance(a, ast.Constant)}
-    return found
+                return first_sentence(ast.get_docstring(node) or "") or None
+    return None
 
 
 def first_sentence(docstring: str) -> str:

@@ -166,7 +166,7 @@ def _case(case: Case, framework: Framework, runtime: Runtime, version: str) -> I
             yield outcome
     if not _probes(runtime):
         return
-    by_function = case.record in remarks.of_framework(framework.name)
+    by_function = remarks.of_record(framework.name, case.record) is not None
     seen = set()
     for card in by_record(framework.name).get(case.record, ()):
         key = (card.spelled(case.rank), tuple(sorted((n, repr(f.value)) for n, f in card.fixed.items())))
