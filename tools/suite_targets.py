@@ -156,17 +156,19 @@ def _clean(model: bytes) -> bool:
 
 
 def _in_onnxruntime(path: Path, inputs: Mapping[str, Any]) -> list[Any]:
-    """The outputs; operators that onnxruntime has no kernel for run by the standard's own function bodies."""
+    """The outputs; operators that onnxruntime has no kernel for are said otherwise, as the proof does."""
     runtime: Any = importlib.import_module("interlingua.onnx.runtime")  # the worker's script, without types
 
-    try:
-        return by_onnxruntime(str(path), inputs)
-    except Exception as error:
-        lacks = runtime.LACKS.search(str(error))
-        proto = runtime._load(str(path))
-        if lacks is None or not runtime._expand(proto, lacks.group(1)):
-            raise
-        return by_onnxruntime(proto.SerializeToString(), inputs)
+    model: str | bytes = str(path)
+    proto = runtime._load(model)
+    while True:
+        try:
+            return by_onnxruntime(model, inputs)
+        except Exception as error:
+            lacks = runtime.LACKS.search(str(error))
+            if lacks is None or not runtime.mended(proto, lacks):
+                raise
+        model = proto.SerializeToString()
 
 
 TARGETS: Mapping[str, Target] = {row.name: row for row in (Target("torch", torch), Target("onnx", onnx))}

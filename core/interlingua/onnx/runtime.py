@@ -12,9 +12,10 @@ import onnx
 import onnxruntime
 
 ONE_MESSAGE = 1 << 30
-LACKS = re.compile(r"Could not find an implementation for (\w+)\(")
+LACKS = re.compile(r"(?:Could not find an implementation|Failed to find kernel) for (\w+)\((\d+)\)")
 EXPANDED = "interlingua.expanded"
 PINNED = 26
+OLDEST_STAMP = 18
 
 
 def versions(arrays):
@@ -167,7 +168,7 @@ def _evaluate(session, arrays, outputs):
     names = have if outputs is None else [name for name in outputs if name in have]
     values = dict(zip(names, session.run(names, given), strict=True))
     kept = {name: np.asarray(each) for name, each in values.items() if isinstance(each, (np.ndarray, np.generic))}
-    return {"outputs": list(kept)}, kept
+    return {"outputs": list(kept), "told": getattr(session, "told", "")}, kept
 
 
 def _is_text(path):
@@ -199,14 +200,51 @@ def _external(proto):
 
 
 def _expanded_session(proto, path):
-    """A session of a changed model, in which operators that onnxruntime lacks are replaced by their bodies."""
+    """A session of a changed model, in which operators that onnxruntime lacks are said otherwise.
+
+    Where nothing else is left, the standard's own evaluator takes the place of onnxruntime.
+    """
     while True:
         try:
             return _open(proto, path)
         except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
             found = LACKS.search(str(error))
-            if found is None or not _expand(proto, found.group(1)):
+            if found is None:
                 raise
+            if not mended(proto, found):
+                return _Reference(proto, path, found.group(1), error)
+
+
+def mended(proto, lacks):
+    """Whether the model was changed to be without what onnxruntime lacks, which LACKS found in its words."""
+    return _expand(proto, lacks.group(1)) or _restamp(proto, int(lacks.group(2)) - 1)
+
+
+class _Reference:
+    """The standard's own evaluator in the form of a session, for operators that onnxruntime has in no version."""
+
+    def __init__(self, proto, path, operator, error):
+        import onnx.reference  # slow, and rarely needed
+
+        if _external(proto):
+            onnx.load_external_data_for_model(proto, os.path.dirname(os.path.abspath(path)))
+        try:
+            self._evaluator = onnx.reference.ReferenceEvaluator(proto)
+        except Exception:
+            raise error from None
+        self._graph = proto.graph
+        self.told = "onnxruntime lacks %s: the reference evaluator of onnx computed it" % operator
+
+    def get_inputs(self):
+        weights = {each.name for each in self._graph.initializer}
+        return [each for each in self._graph.input if each.name not in weights]
+
+    def get_outputs(self):
+        return list(self._graph.output)
+
+    def run(self, names, given):
+        with np.errstate(all="ignore"):
+            return self._evaluator.run(names, given)
 
 
 def _open(proto, path):
@@ -249,6 +287,53 @@ def _expand(proto, op_type):
     if done and all(each.domain != EXPANDED for each in proto.opset_import):
         proto.opset_import.add(domain=EXPANDED, version=1)
     return done > 0
+
+
+def _restamp(proto, version):
+    """Says the model in an earlier opset, where every node's older schema takes what the node says."""
+    stated = next(each for each in proto.opset_import if each.domain in ("", "ai.onnx"))
+    if not OLDEST_STAMP <= version < stated.version:
+        return False
+    lacking = set()
+    for node in _all_nodes(proto):
+        if node.domain in ("", "ai.onnx") and not _says_the_same(node, stated.version, version):
+            lacking.add(node.op_type)
+    if lacking:
+        return all(_expand(proto, op_type) for op_type in sorted(lacking)) and _restamp(proto, version)
+    for owner in (proto, *proto.functions):
+        for each in owner.opset_import:
+            if each.domain in ("", "ai.onnx"):
+                each.version = min(each.version, version)
+    return True
+
+
+def _all_nodes(proto):
+    """The nodes of the graph, its functions and all subgraphs."""
+    pending = [*proto.graph.node, *(node for function in proto.functions for node in function.node)]
+    while pending:
+        node = pending.pop()
+        yield node
+        for attribute in node.attribute:
+            for graph in [attribute.g, *attribute.graphs]:
+                pending.extend(graph.node)
+
+
+def _says_the_same(node, version, older):
+    """Whether the operator's older schema has the node's inputs and attributes with the same defaults."""
+    new = onnx.defs.get_schema(node.op_type, version, "")
+    try:
+        old = onnx.defs.get_schema(node.op_type, older, "")
+    except onnx.defs.SchemaError:
+        return False
+    if new.since_version == old.since_version:
+        return True
+    said = {each.name for each in node.attribute}
+    if old.deprecated or not said <= set(old.attributes) or len(node.input) > old.max_input:
+        return False
+    return all(
+        name in said or name not in new.attributes or new.attributes[name].default_value == attribute.default_value
+        for name, attribute in old.attributes.items()
+    )
 
 
 def _body(schema, version):

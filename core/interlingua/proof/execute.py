@@ -11,6 +11,7 @@ from typing import Any
 import onnx_ir as ir
 
 from interlingua.errors import WorkerFailed
+from interlingua.notes import Notes, Skipped
 from interlingua.onnx.writer import save
 from interlingua.proof.compare import Array
 from interlingua.worker import shared
@@ -19,14 +20,20 @@ IR_RUNTIME = "onnx"
 SECONDS = 1800.0
 
 
-def run(runtime: str, arrays: Mapping[str, Array], arguments: Mapping[str, Any], *, phase: str) -> list[Array]:
+def run(
+    runtime: str, arrays: Mapping[str, Array], arguments: Mapping[str, Any], *, phase: str, notes: Notes | None = None
+) -> list[Array]:
     """The outputs of an artifact in order, computed by its own framework in a worker.
+
+    `notes` take what the worker tells of how it ran: that another than the framework computed it.
 
     Raises:
         RuntimeMissing: no interpreter has the framework.
         WorkerFailed: it crashed, hung or raised.
     """
     reply = shared(runtime).call("run", arrays, phase=phase, timeout=SECONDS, **arguments)
+    if notes is not None and isinstance(reply.value, dict) and reply.value.get("told"):
+        notes.add(Skipped("proof", reply.value["told"]))
     return list(reply.arrays.values())
 
 
@@ -49,12 +56,12 @@ def on_disk(model: ir.Model) -> Iterator[Path]:
         yield save(model, Path(folder) / "model.onnx")[0]
 
 
-def run_ir(model: ir.Model | Path, arrays: Mapping[str, Array]) -> list[Array]:
+def run_ir(model: ir.Model | Path, arrays: Mapping[str, Array], notes: Notes | None = None) -> list[Array]:
     """The outputs of the IR, or of the file it was saved to, computed by onnxruntime without graph optimisations."""
     if isinstance(model, ir.Model):
         with on_disk(model) as path:
-            return run_ir(path, arrays)
-    return run(IR_RUNTIME, arrays, {"path": str(model), "format": "onnx"}, phase="run the IR")
+            return run_ir(path, arrays, notes)
+    return run(IR_RUNTIME, arrays, {"path": str(model), "format": "onnx"}, phase="run the IR", notes=notes)
 
 
 def trace_ir(model: ir.Model, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -58,20 +58,20 @@ def prove(
     framework: Framework,
     folder: Path,
     native: Mapping[str, Any],
+    arrays: Mapping[str, Array],
     options: VerifyOptions,
     notes: Notes,
     progress: Progress,
 ) -> list[Proof]:
-    """Runs everything and compares; `folder` holds the package and its native artifact.
+    """Runs everything on `arrays` and compares; `folder` holds the package and its native artifact.
 
     Raises:
         VerificationFailed: beyond tolerance; the first diverging layer is named.
         WorkerFailed: a framework could not run its artifact.
     """
-    arrays = _arrays(source, options)
     names = [value.name or f"output {i}" for i, value in enumerate(source.model.graph.outputs)]
     with execute.on_disk(source.model) as path:
-        ir_outputs = execute.run_ir(path, arrays)
+        ir_outputs = execute.run_ir(path, arrays, notes)
         doubt = _insensitive(source.model, path, arrays, ir_outputs)
     original = _source_outputs(source, arrays, notes)
     told = IR_NAME if original is None else f"source in {source.runtime}" if source.runtime else "source in memory"
@@ -90,11 +90,11 @@ def prove(
     assert framework.backend is not None
     runnable = targets(folder, native, [port.identifier for port in package.outputs])
     total = len(proofs) + len(runnable)
-    turned = _turned_inputs(prepared, package, arrays)
+    turned = turned_inputs(prepared, package, arrays)
     runtimes = [*(_runtimes(source) or ([] if source.local else [execute.IR_RUNTIME])), framework.backend.runtime]
     for what, arguments in runnable:
         progress.count(len(proofs), total, "checks")
-        outputs = execute.run(framework.backend.runtime, turned, arguments, phase=f"run {what}")
+        outputs = execute.run(framework.backend.runtime, turned, arguments, phase=f"run {what}", notes=notes)
         proof = compared(what, told, names, reference, _turned_back(prepared, outputs), options, runtimes)
         proof = _stamped(proof, source)
         if proof.verdict == "failed":
@@ -119,8 +119,13 @@ def _stamped(proof: Proof, source: Source) -> Proof:
     return dataclasses.replace(proof, runtimes={"memory": told, **proof.runtimes})
 
 
-def _arrays(source: Source, options: VerifyOptions) -> dict[str, Array]:
-    """The inputs of the proof by name: a user's own, or seeded ones."""
+def arrays_of(source: Source, options: VerifyOptions) -> dict[str, Array]:
+    """The inputs of the proof by name: a user's own, or seeded ones.
+
+    Raises:
+        InvalidSource: the user's file is no `.npz` of plain arrays.
+        UsageError: its arrays do not fit, or an axis beyond the first is of unknown size.
+    """
     wanted = ports(tuple(source.model.graph.inputs))
     if options.arrays:
         return inputs.load(options.arrays, wanted)
@@ -140,7 +145,7 @@ def _source_outputs(source: Source, arrays: Mapping[str, Array], notes: Notes) -
         notes.add(Skipped("source", "no runtime can run the original; the target is compared with the IR"))
         return None
     try:
-        return execute.run(source.runtime, arrays, source.run, phase="run the source")
+        return execute.run(source.runtime, arrays, source.run, phase="run the source", notes=notes)
     except RuntimeMissing as missing:
         notes.add(Skipped("source", f"the original was not run, the target is compared with the IR: {missing}"))
         return None
@@ -148,16 +153,16 @@ def _source_outputs(source: Source, arrays: Mapping[str, Array], notes: Notes) -
 
 def targets(folder: Path, native: Mapping[str, Any], outputs: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     """What of a package can be run, each with the arguments of its runtime: the native artifact, and model.py."""
-    path = folder / str(native["path"])
-    found = [
-        (f"{native['format']} artifact", {"path": str(path), "format": native["format"], "outputs": list(outputs)})
-    ]
+    found: list[tuple[str, dict[str, Any]]] = []
+    if native["path"]:
+        said = {"path": str(folder / str(native["path"])), "format": native["format"], "outputs": list(outputs)}
+        found.append((f"{native['format']} artifact", said))
     if (folder / "model.py").is_file():
         found.append(("model.py", {"path": str(folder), "format": "python", "outputs": list(outputs)}))
     return found
 
 
-def _turned_inputs(prepared: ir.Model, package: Package, arrays: Mapping[str, Array]) -> dict[str, Array]:
+def turned_inputs(prepared: ir.Model, package: Package, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """The source's inputs in the target's axis order, under the target's names."""
     turned: dict[str, Array] = {}
     for value, port, array in zip(prepared.graph.inputs, package.inputs, arrays.values(), strict=True):
@@ -237,7 +242,7 @@ def _target_divergence(
 ) -> divergence.Divergence | None:
     """The first diverging layer, looked for in model.py first: its layers bear names that natives may have lost."""
     assert framework.backend is not None
-    turned = _turned_inputs(prepared, package, arrays)
+    turned = turned_inputs(prepared, package, arrays)
     named = dict(zip((value.name or "" for value in prepared.graph.inputs), turned.values(), strict=True))
     try:
         values = execute.trace_ir(prepared, named)
@@ -265,7 +270,7 @@ def _insensitive(model: ir.Model, path: Path, arrays: Mapping[str, Array], outpu
     moved = {name: np.ascontiguousarray(array.astype(arrays[name].dtype)) for name, array in moved.items()}
     others = execute.run_ir(path, moved)
     for before, after in zip(outputs, others, strict=True):
-        if before.shape == after.shape and not compare("", before, after, INSENSITIVE).within:
+        if before.shape != after.shape or not compare("", before, after, INSENSITIVE).within:
             return ""
     return "the outputs hardly depend on the inputs"
 
