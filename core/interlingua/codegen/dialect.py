@@ -41,7 +41,8 @@ class Dialect:
     `structured` leaves variables single and nothing nested: `interlingua.codegen.structure` does both.
     `computes` tells that code may say parameters which the model computes, sizes as whole numbers and control flow;
     then `tensor_of` is the API that makes a tensor of numbers, `layer_dtype` a layer's argument for the type of its
-    weights, `helpers` the package whose functions are copied, `limits` the API of an element type's `min` and `max`.
+    weights, `helpers` the package whose functions are copied, `limits` the API of an element type's `min` and `max`,
+    `moves` how a parameter is said that the source rearranges before it reads it.
     """
 
     framework: str
