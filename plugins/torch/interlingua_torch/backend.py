@@ -26,6 +26,8 @@ from interlingua.ir.origin import Constant
 from interlingua.notes import Approximated
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.moves import MOVES
+from interlingua_torch.lowering.recurrent import fits
+from interlingua_torch.stacks import stack_layers
 
 _MODULE = """
 T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
@@ -197,6 +199,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     Raises:
         UnsupportedModel: what PyTorch cannot say, all at once.
     """
+    model = stack_layers(model, fits)
     if has_modules(model):
         try:
             return _write_modules(model, request)

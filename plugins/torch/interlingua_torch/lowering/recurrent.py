@@ -1,4 +1,4 @@
-"""Recurrent layers: `nn.LSTM` and its kin with the source's weights rearranged, else a loop over time."""
+"""Recurrent layers: `nn.LSTM` and its kin with the source's weights as torch has them, else a loop over time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import onnx_ir as ir
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
-from interlingua.codegen.parts import is_read, parts, unpack
+from interlingua.codegen.parts import UNREAD, is_read, parts, unpack
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
-from interlingua.ir.edit import constant
-from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+from interlingua.ir import metadata
+from interlingua.ir.facts import facts_of, inputs_of, is_constant, known, shape_of
+from interlingua.ir.parameters import remembered, same_as
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_helper, said, tensors
+from interlingua_torch.stacks import DOMAIN
 
-_LARGEST = 1 << 20
+_NAMED = "interlingua.torch.named"
+"""Where the graph keeps what `_as_named` made: one value a parameter."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,167 +57,9 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
 
 
 @lowers("LSTM", "GRU", "RNN")
-def recurrent(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
-    """The layer where torch's own computes the same from weights of the source; else a helper with a loop."""
+def recurrent(context: Context, node: ir.Node, facts: Facts) -> None:
+    """A helper with a loop over time, for what torch's own layers do not do."""
     kind = KINDS[node.op_type]
-    if not _fits(node, facts, kind):
-        _by_loop(context, node, facts, kind)
-        return None
-    return _by_layer(context, node, facts, kind)
-
-
-def _directions(facts: Facts) -> int:
-    return 2 if facts["direction"] == "bidirectional" else 1
-
-
-def _fits(node: ir.Node, facts: Facts, kind: Kind) -> bool:
-    """Whether torch's own layer says it."""
-    given = inputs_of(node)
-    if "sequence_lens" in given or "P" in given or facts["clip"] or facts.get("input_forget"):
-        return False
-    weights = [given[name][0] for name in ("W", "R", "B") if name in given]
-    if not all(is_constant(value) and known(shape_of(value)) for value in weights) or facts["direction"] == "reverse":
-        return False
-    if node.op_type == "GRU" and not facts["linear_before_reset"]:
-        return False
-    stated = facts["activations"]
-    names = [name.lower() for name in stated] if stated is not None else []
-    usual = [name.lower() for name in kind.activations] * _directions(facts)
-    if node.op_type == "RNN" and names[: _directions(facts)] == ["relu"] * _directions(facts):
-        return True
-    return stated is None or names[: len(usual)] == usual
-
-
-def _weights(node: ir.Node, kind: Kind, directions: int, size: int) -> dict[str, Weight]:
-    """ONNX's weights, all directions in one tensor and its order of gates, as torch names and orders them."""
-    given = inputs_of(node)
-    found: dict[str, Weight] = {}
-    gates = len(kind.gates)
-
-    def block(value: ir.Value, direction: int, columns: tuple[int, ...], half: int | None = None) -> Weight:
-        weight = Weight(value)
-        if directions > 1:
-            weight = weight.then(("slice", (0, direction, direction + 1)))
-        if half is not None:
-            weight = weight.then(("slice", (1, half * gates * size, (half + 1) * gates * size)))
-        if gates > 1:
-            weight = weight.then(("reshape", (gates, size, *columns)), ("take", (0, *kind.gates)))
-        return weight.then(("reshape", (gates * size, *columns)))
-
-    for direction in range(directions):
-        end = "_reverse" if direction else ""
-        width = (known(shape_of(given["W"][0])) or [])[2]
-        found[f"weight_ih_l0{end}"] = block(given["W"][0], direction, (width,))
-        found[f"weight_hh_l0{end}"] = block(given["R"][0], direction, (size,))
-        if "B" in given:
-            found[f"bias_ih_l0{end}"] = block(given["B"][0], direction, (), 0)
-            found[f"bias_hh_l0{end}"] = block(given["B"][0], direction, (), 1)
-    return found
-
-
-def _state(context: Context, node: ir.Node, name: str, facts: Facts) -> ast.expr | None:
-    """An initial state as torch has it; None where it is absent or zero everywhere."""
-    value = next(iter(inputs_of(node).get(name, ())), None)
-    if value is None:
-        return None
-    array = constant(value, _LARGEST) if is_constant(value) and not context.trained(value) else None
-    if array is not None and not array.any():
-        return None
-    whole = context.as_tensor(value)
-    return expressions.method(whole, "transpose", [0, 1]) if facts["layout"] else whole
-
-
-def _by_layer(context: Context, node: ir.Node, facts: Facts, kind: Kind) -> ast.expr | None:
-    given = inputs_of(node)
-    directions = _directions(facts)
-    _, _, size = known(shape_of(given["R"][0])) or (0, 0, 0)
-    width = (known(shape_of(given["W"][0])) or [])[2]
-    names = [name.lower() for name in facts["activations"] or ()]
-    keywords = said(
-        nonlinearity=("relu" if node.op_type == "RNN" and names[:1] == ["relu"] else "tanh", "tanh"),
-        bias=("B" in given, True),
-        batch_first=(bool(facts["layout"]), False),
-        bidirectional=(directions == 2, False),
-    )
-    layer = context.layer(node, kind.api, [width, size], keywords, _weights(node, kind, directions, size))
-    states = [
-        _state(context, node, name, facts)
-        for name in ("initial_h", "initial_c")
-        if node.op_type == "LSTM" or name == "initial_h"
-    ]
-    arguments: list[ast.expr] = [context.as_tensor(given["X"][0])]
-    if any(state is not None for state in states):
-        other = next(state for state in states if state is not None)
-        whole = [expressions.call(context.api("torch.zeros_like"), [other]) if s is None else s for s in states]
-        arguments.append(whole[0] if len(whole) == 1 else ast.Tuple(whole, ast.Load()))
-    call = expressions.call(layer, arguments)
-    read = [is_read(output) for output in node.outputs] + [False] * 3
-    straight = read[0] and _straighten(node, directions, size, bool(facts["layout"]))
-    ends = [hint if used else "_" for hint, used in zip(("h", "c"), read[1:], strict=False)][: len(states)]
-    tail: Any = (ends[0] if len(ends) == 1 else tuple(ends)) if any(read[1:]) else "_"
-    y, *final = parts(context, call, "x" if read[0] else "_", tail)
-    for output, value, used in zip(node.outputs[1:], final, read[1:], strict=False):
-        if not used:
-            continue
-        assert isinstance(value, ast.Name)
-        name = value.id
-        if facts["layout"]:
-            turned = context.statement(name, expressions.method(value, "transpose", [0, 1]))
-            assert isinstance(turned, ast.Name)
-            name = turned.id
-        context.name(output, name)
-    if not read[0]:
-        return None
-    if straight:
-        assert isinstance(y, ast.Name)
-        context.name(node.outputs[0], y.id)
-        return None
-    if facts["layout"]:
-        return expressions.method(y, "unflatten", [-1, (directions, size)])
-    if directions == 1:
-        return expressions.method(y, "unsqueeze", [1])
-    return expressions.method(expressions.method(y, "unflatten", [-1, (2, size)]), "transpose", [1, 2])
-
-
-def _straighten(node: ir.Node, directions: int, size: int, batch_first: bool) -> bool:
-    """Makes no-ops of all that read the results, where they drop or join the axis of directions as torch does."""
-    y = node.outputs[0]
-    if y.is_graph_output() or batch_first:
-        return False
-    ends: list[ir.Node] = []
-    for user in y.consumers():
-        if directions == 1 and user.op_type == "Squeeze" and _numbers(user, 1) == [1]:
-            ends.append(user)
-            continue
-        order = user.attributes["perm"].as_ints() if "perm" in user.attributes else ()
-        joins = [*user.outputs[0].consumers()] if user.op_type == "Transpose" else []
-        if tuple(order) != (0, 2, 1, 3) or not joins or user.outputs[0].is_graph_output():
-            return False
-        if not all(_joins(each, directions * size) for each in joins):
-            return False
-        ends += [user, *joins]
-    for each in ends:
-        each.resize_inputs(1)
-        each.attributes.clear()
-        each.op_type = "Identity"
-    return True
-
-
-def _numbers(node: ir.Node, index: int) -> list[int] | None:
-    array = constant(node.inputs[index]) if len(node.inputs) > index and node.inputs[index] is not None else None
-    return None if array is None else [int(number) for number in array.reshape(-1)]
-
-
-def _joins(node: ir.Node, size: int) -> bool:
-    """Whether a Reshape joins the last two of four axes."""
-    shape = shape_of(node.outputs[0])
-    numbers = _numbers(node, 1) if node.op_type == "Reshape" else None
-    if numbers is None or len(numbers) != 3 or numbers[2] not in (-1, size):
-        return False
-    return numbers[:2] == [0, 0] or (shape is not None and shape[2] == size)
-
-
-def _by_loop(context: Context, node: ir.Node, facts: Facts, kind: Kind) -> None:
     x, weight, recurrence, bias, lengths, hidden = tensors(
         context, node, "X", "W", "R", "B", "sequence_lens", "initial_h"
     )
@@ -235,6 +80,127 @@ def _by_loop(context: Context, node: ir.Node, facts: Facts, kind: Kind) -> None:
     call = by_helper(context, node, kind.helper, [x, weight, recurrence], keywords)
     hints = ("x", "h", "c") if node.op_type == "LSTM" else ("x", "h")
     unpack(context, node, call, *hints)
+
+
+def _directions(facts: Facts) -> int:
+    return 2 if facts["direction"] == "bidirectional" else 1
+
+
+def fits(node: ir.Node) -> bool:
+    """Whether torch's own layer computes what an LSTM, GRU or RNN does."""
+    kind, given = KINDS[node.op_type], inputs_of(node)
+    try:
+        facts = facts_of(node, computed=True)
+    except Unsupported:
+        return False
+    if "sequence_lens" in given or "P" in given or facts["clip"] or facts.get("input_forget"):
+        return False
+    weights = [given[name][0] for name in ("W", "R", "B") if name in given]
+    if not all(is_constant(value) and known(shape_of(value)) for value in weights):
+        return False
+    if node.op_type == "GRU" and not facts["linear_before_reset"]:
+        return False
+    stated = facts["activations"]
+    names = [name.lower() for name in stated] if stated is not None else []
+    usual = [name.lower() for name in kind.activations] * _directions(facts)
+    if node.op_type == "RNN" and names[: _directions(facts)] == ["relu"] * _directions(facts):
+        return True
+    return stated is None or names[: len(usual)] == usual
+
+
+@lowers(*(f"{DOMAIN}::{name}" for name in KINDS))
+def layers(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
+    """`self.rnn(x)` for layers on each other; what runs backwards alone is turned before and after."""
+    kind = KINDS[node.op_type]
+    x, *given = node.inputs
+    count = 2 if node.op_type == "LSTM" else 1
+    states, weights = given[:count], [given[i : i + 3] for i in range(count, len(given), 3)]
+    size, directions = facts["hidden_size"], 2 if facts["direction"] == "bidirectional" else 1
+    width = (shape_of(weights[0][0]) or ())[-1]
+    keywords = said(
+        num_layers=(facts["num_layers"], 1),
+        nonlinearity=(facts.get("nonlinearity", "tanh"), "tanh"),
+        bias=(weights[0][2] is not None, True),
+        batch_first=(bool(facts["batch_first"]), False),
+        dropout=(facts["dropout"], 0.0),
+        bidirectional=(directions == 2, False),
+    )
+    named = [_weights(context, kind, size, level, *each) for level, each in enumerate(weights)]
+    layer = context.layer(node, kind.api, [width, size], keywords, {k: w for each in named for k, w in each.items()})
+    assert x is not None
+    turned = [1 if facts["batch_first"] else 0] if facts["direction"] == "reverse" else []
+    arguments = [expressions.method(context.as_tensor(x), "flip", turned) if turned else context.as_tensor(x)]
+    if any(state is not None for state in states):
+        told = [None if state is None else context.as_tensor(state) for state in states]
+        other = next(state for state in told if state is not None)
+        whole = [expressions.call(context.api("torch.zeros_like"), [other]) if s is None else s for s in told]
+        arguments.append(whole[0] if len(whole) == 1 else ast.Tuple(whole, ast.Load()))
+    call = expressions.call(layer, arguments)
+    read = [is_read(output) for output in node.outputs]
+    ends = tuple(hint if used else UNREAD for hint, used in zip(("h", "c"), read[1:], strict=False))
+    tail = (ends[0] if len(ends) == 1 else ends) if any(read[1:]) else UNREAD
+    y, *final = parts(context, call, "x" if read[0] else UNREAD, tail)
+    for output, value, used in zip(node.outputs[1:], final, read[1:], strict=False):
+        if used:
+            assert isinstance(value, ast.Name)
+            context.name(output, value.id)
+    if read[0] and turned:
+        return expressions.method(y, "flip", turned)
+    if read[0]:
+        assert isinstance(y, ast.Name)
+        context.name(node.outputs[0], y.id)
+    return None
+
+
+def _weights(
+    context: Context,
+    kind: Kind,
+    size: int,
+    level: int,
+    weight: ir.Value | None,
+    recurrence: ir.Value | None,
+    bias: ir.Value | None,
+) -> dict[str, Weight]:
+    """ONNX's weights of a layer, both directions in one tensor, with torch's names and its order of gates."""
+    assert weight is not None and recurrence is not None
+    gates = len(kind.gates)
+    directions, _, width = known(shape_of(weight)) or (1, 0, 0)
+    found: dict[str, Weight] = {}
+
+    def block(value: ir.Value, direction: int, columns: tuple[int, ...], half: int | None = None) -> Weight:
+        part = Weight(value)
+        if directions > 1:
+            part = part.then(("slice", (0, direction, direction + 1)))
+        if half is not None:
+            part = part.then(("slice", (1, half * gates * size, (half + 1) * gates * size)))
+        if gates > 1:
+            part = part.then(("reshape", (gates, size, *columns)), ("take", (0, *kind.gates)))
+        return _as_named(context, part.then(("reshape", (gates * size, *columns))))
+
+    for direction in range(directions):
+        end = f"l{level}_reverse" if direction else f"l{level}"
+        found[f"weight_ih_{end}"] = block(weight, direction, (width,))
+        found[f"weight_hh_{end}"] = block(recurrence, direction, (size,))
+        if bias is not None:
+            found[f"bias_ih_{end}"] = block(bias, direction, (), 0)
+            found[f"bias_hh_{end}"] = block(bias, direction, (), 1)
+    return found
+
+
+def _as_named(context: Context, weight: Weight) -> Weight:
+    """The weight as the source's parameter where it is one, taken apart and put together again on its way here."""
+    graph = context.model.graph
+    name = same_as(weight.origin, weight.shape, graph)
+    if name is None:
+        return weight
+    held: dict[str, ir.Value] = graph.meta.setdefault(_NAMED, {})
+    if name not in held:
+        dtype = weight.tensor.dtype
+        lazy = ir.LazyTensor(lambda: ir.tensor(weight.array(), dtype=dtype), dtype, ir.Shape(weight.shape), name=name)
+        value = ir.Value(name=name, shape=lazy.shape, type=ir.TensorType(dtype), const_value=lazy)
+        metadata.set_role(metadata.set_origin(value, name), remembered(graph)[name].role)
+        held[name] = value
+    return Weight(held[name])
 
 
 def _activations(context: Context, facts: Facts, kind: Kind) -> Any:
