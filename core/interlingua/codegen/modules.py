@@ -19,20 +19,25 @@ from interlingua.codegen.repeats import shortened
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Module, Tree, attribute_of, is_numbered, tree_of
+from interlingua.codegen.ties import Ties
 from interlingua.codegen.weights import Weight
 from interlingua.ir import metadata
-from interlingua.ir.scopes import classes_of, modules_of
+from interlingua.ir.scopes import classes_of, modules_of, ties_of
 from interlingua.names import Identifiers
 from interlingua.records import records
 
 
 @dataclasses.dataclass(frozen=True)
 class Modules:
-    """The classes as code, the imports they need, and the path of each layer and tensor by its flat name."""
+    """The classes as code, the imports they need, and the path of each layer and tensor by its flat name.
+
+    `ties` are the further names of tied parameters, each with the name under which the file of weights has it.
+    """
 
     items: list[Item]
     imports: set[str]
     paths: dict[str, str]
+    ties: dict[str, str]
 
     def weights(self, program: Program) -> dict[str, Weight]:
         """Every weight by the name the state dict gives it."""
@@ -63,7 +68,8 @@ def modules_code(
     buffers = frozenset(
         value.name or "" for value in model.graph.initializers.values() if metadata.role(value) == "buffer"
     )
-    tree = tree_of(program, classes, scopes, buffers)
+    known = Ties(ties_of(model))
+    tree = tree_of(program, classes, scopes, buffers, known)
     constructs = Constructs(dialect, spelling)
     for module in tree.root.everything():
         if not is_numbered(module):
@@ -72,8 +78,12 @@ def modules_code(
     blocks = Blocks(tree.root, constructs, Identifiers(reserved))
     writer = _Writer(dialect, spelling, reserved | {block.name for block in blocks.blocks})
     items: list[Item] = [writer.block(block) for block in blocks.blocks]
-    items.append(writer.root(program, tree, constructs, [*_tied(program, tree.paths), *last(tree.paths)]))
-    return Modules(items, constructs.imports, tree.paths)
+    ties = {path_of(other, tree.paths): path_of(first, tree.paths) for other, first in program.ties().items()}
+    ties = {other: first for other, first in ties.items() if other != first}
+    names = _names(program, tree.paths)
+    pairs = [*ties.items(), *known.missing(names)]
+    items.append(writer.root(program, tree, constructs, [*map(_tie, pairs), *last(tree.paths)]))
+    return Modules(items, constructs.imports, tree.paths, ties | _spread(pairs, names))
 
 
 def _sizes(module: Module) -> dict[str, int]:
@@ -152,14 +162,27 @@ class _Writer:
         return described is not None and described.family in self._dialect.fuses and len(step.reads) == 1
 
 
-def _tied(program: Program, paths: Mapping[str, str]) -> list[ast.stmt]:
-    """`self.decoder.weight = self.encoder.weight` for every tie."""
-    found: list[ast.stmt] = []
-    for other, first in program.ties().items():
-        target = attribute_of(path_of(other, paths))
-        target.ctx = ast.Store()  # type: ignore[attr-defined]
-        found.append(ast.Assign([target], attribute_of(path_of(first, paths)), lineno=0))
-    return found
+def _tie(pair: tuple[str, str]) -> ast.stmt:
+    """`self.decoder.weight = self.encoder.weight`."""
+    target, source = map(attribute_of, pair)
+    target.ctx = ast.Store()  # type: ignore[attr-defined]
+    return ast.Assign([target], source, lineno=0)
+
+
+def _names(program: Program, paths: Mapping[str, str]) -> list[str]:
+    """The names of all weights of the modules, once each."""
+    found = [f"{paths[layer.attribute]}.{key}" for layer in program.layers for key in layer.weights]
+    return list(dict.fromkeys([*found, *(paths[tensor.attribute] for tensor in program.tensors)]))
+
+
+def _spread(pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> dict[str, str]:
+    """The ties of parameters that ties of whole modules make."""
+    return {
+        f"{new}{name[len(old) :]}": name
+        for new, old in pairs
+        for name in names
+        if name == old or name.startswith(f"{old}.")
+    }
 
 
 def path_of(flat: str, paths: Mapping[str, str]) -> str:

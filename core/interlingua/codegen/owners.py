@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from interlingua.codegen.program import Layer, Program, Tensor
 from interlingua.codegen.steps import Step
+from interlingua.codegen.ties import Ties
 from interlingua.ir.origin import Constant, Parameter
 
 _PART = re.compile(r"[A-Za-z_0-9][\w-]*")
@@ -22,12 +23,15 @@ def owned(tree: ast.AST) -> Iterator[str]:
             yield node.attr
 
 
-def owners(program: Program, steps: Sequence[Step], buffers: frozenset[str] = frozenset()) -> dict[str, str]:
+def owners(
+    program: Program, steps: Sequence[Step], buffers: frozenset[str] = frozenset(), ties: Ties | None = None
+) -> dict[str, str]:
     """The path of each layer and tensor, by its attribute in the flat program.
 
     A layer whose weights are a module's (`layer1.0.conv1.weight`) has the module's path; another the path of the module
     that calls nothing but it, else a name of its own there. Paths are all different, and none is inside a layer.
-    `buffers` are the constants that the source's state holds.
+    `buffers` are the constants that the source's state holds, `ties` its tied parameters: a layer under several names
+    has the one that its calls tell. A tensor that is a layer's weight is that layer's.
     """
     used: dict[str, list[Scopes]] = {}
     for step in steps:
@@ -63,9 +67,14 @@ def owners(program: Program, steps: Sequence[Step], buffers: frozenset[str] = fr
     for fits in (_is_called, _is_inside):
         for layer in layers:
             path = _of_weights(layer)
-            if path and layer.attribute not in found and fits(path, used.get(layer.attribute, ())):
-                take(layer.attribute, path)
+            for each in (path, *(ties.modules(path, layer.weights) if ties and path else ())):
+                if each and layer.attribute not in found and fits(each, used.get(layer.attribute, ())):
+                    take(layer.attribute, each)
     for tensor in program.tensors:
+        holder = _holder(tensor, program)
+        if holder is not None and holder[0].attribute in found:
+            found[tensor.attribute] = f"{found[holder[0].attribute]}.{holder[1]}"
+            continue
         path = _of_tensor(tensor, {*buffers, *(f"{scope}." for scope in calls)})
         take(tensor.attribute, path)
     for layer in layers:
@@ -78,6 +87,14 @@ def owners(program: Program, steps: Sequence[Step], buffers: frozenset[str] = fr
         if tensor.attribute not in found:
             _name(tensor.attribute, room(_shared(used.get(tensor.attribute, ()))), take)
     return found
+
+
+def _holder(tensor: Tensor, program: Program) -> tuple[Layer, str] | None:
+    """The layer that has the tensor for a weight, and the weight's name there."""
+    pairs = (
+        (layer, key) for layer in program.layers for key, weight in layer.weights.items() if weight == tensor.weight
+    )
+    return next(pairs, None)
 
 
 def _name(attribute: str, scope: str, take: Callable[[str, str], bool]) -> None:

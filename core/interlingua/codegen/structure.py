@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from interlingua.codegen.owners import owned, owners
 from interlingua.codegen.program import Layer, Program, Tensor
 from interlingua.codegen.steps import MARK, Flow, Step, flow_of, rename, values_read
+from interlingua.codegen.ties import Ties
 
 _OWNED = f"{MARK}@"
 _GAPS = 64
@@ -306,20 +307,23 @@ def tree_of(
     classes: Mapping[str, str],
     scopes: Callable[[Step], tuple[str, ...] | None],
     buffers: frozenset[str] = frozenset(),
+    ties: Ties | None = None,
 ) -> Tree:
     """The program as a tree of modules. `scopes` tells the modules around a step, `classes` the modules' classes."""
     flow = flow_of(program)
     for step in flow.steps:
         step.scopes = scopes(step)
-    paths = owners(program, flow.steps, buffers)
+    paths = owners(program, flow.steps, buffers, ties)
     _complete(flow, paths)
     steps = [_owning(step, paths) for step in flow.steps]
     root = _Builder(paths, classes).build("", 0, steps, set(flow.outputs))
     root.inputs, root.outputs = flow.inputs, flow.outputs
     held: dict[str, Layer | Tensor] = {layer.attribute: layer for layer in program.layers}
     held |= {tensor.attribute: tensor for tensor in program.tensors}
+    layers = {f"{paths[layer.attribute]}.{key}" for layer in program.layers for key in layer.weights}
     for attribute, path in paths.items():
-        _hold(root, path, held[attribute])
+        if path not in layers:
+            _hold(root, path, held[attribute])
     return Tree(root, paths, flow.hints)
 
 

@@ -14,6 +14,9 @@ from interlingua.ir import metadata
 CLASSES = "interlingua.classes"
 """Key of the model's metadata: JSON of the class name of each module of the source, by its path."""
 
+TIES = "interlingua.ties"
+"""Key of the model's metadata: JSON of the other names of tied parameters, each with the first of its names."""
+
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _HIERARCHY = "pkg.torch.onnx.class_hierarchy"
 _NO_MODULE = "_empty_nn_module_stack"
@@ -77,6 +80,17 @@ def classes_of(model: ir.Model) -> dict[str, str]:
     """The class name of each module of the source that is called, by path; "" where only the path is known."""
     found = json.loads(model.metadata_props.get(CLASSES, "{}"))
     return {str(path): str(kind) for path, kind in found.items()}
+
+
+def ties_of(model: ir.Model) -> dict[str, str]:
+    """The other names that the source's state has for tied parameters, each with the first of its names."""
+    found = json.loads(model.metadata_props.get(TIES, "{}"))
+    return {str(other): str(first) for other, first in found.items()}
+
+
+def class_around(node: ir.Node, model: ir.Model) -> str:
+    """The class of the innermost module that the node stands in; "" where nobody said."""
+    return classes_of(model).get(node.metadata_props.get(metadata.MODULE, ""), "")
 
 
 def modules_of(node: ir.Node, classes: Mapping[str, str]) -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ from interlingua.codegen.dialect import Abbreviation, Dialect
 from interlingua.codegen.expressions import assign, call, method, parse
 from interlingua.codegen.helpers import copied
 from interlingua.codegen.lowering import lower
-from interlingua.codegen.modules import Modules, has_modules, modules_code, path_of
+from interlingua.codegen.modules import Modules, has_modules, modules_code
 from interlingua.codegen.package import Mapped, Package, WriteRequest
 from interlingua.codegen.program import Program, Tensor
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
@@ -157,20 +157,19 @@ def _frozen(program: Program, paths: Mapping[str, str]) -> list[ast.stmt]:
     return found
 
 
-def _load(program: Program, paths: Mapping[str, str] | None) -> tuple[str, str]:
+def _load(program: Program, structured: Modules | None) -> tuple[str, str]:
     """The body of `load`, and what it imports."""
-    constants = [t for t in program.tensors if not t.trainable and not _is_kept(t)] if paths is not None else []
-    if paths is None or not constants:
+    constants = [t for t in program.tensors if not t.trainable and not _is_kept(t)]
+    if structured is None or not constants:
         return _LOAD.format(name=program.name), "load_model"
-    ties = ((path_of(other, paths), path_of(first, paths)) for other, first in program.ties().items())
-    lines = "\n".join(f'state["{other}"] = state["{first}"]' for other, first in ties)
+    lines = "\n".join(f'state["{other}"] = state["{first}"]' for other, first in structured.ties.items())
     return _LOAD_CONSTANTS.format(name=program.name, ties=lines), "load_file"
 
 
 def source(program: Program, request: WriteRequest, structured: Modules | None = None) -> str:
     """The text of model.py."""
     classes = _flat(program) if structured is None else structured.items
-    body, loader = _load(program, None if structured is None else structured.paths)
+    body, loader = _load(program, structured)
     imports = {
         *program.imports,
         *(structured.imports if structured is not None else ()),
@@ -218,10 +217,9 @@ def _write_modules(model: ir.Model, request: WriteRequest) -> Package:
     structured = modules_code(model, program, STRUCTURED, SPELLING, lambda paths: _frozen(program, paths))
     (request.folder / "model.py").write_text(source(program, request, structured), encoding="utf-8")
     paths = structured.paths
-    ties = {path_of(other, paths): path_of(first, paths) for other, first in program.ties().items()}
     named = {paths[layer.attribute]: layer.source for layer in program.layers}
     names = {paths[attribute]: name for attribute, name in program.names.items() if attribute in paths}
-    return _package(request, program, mapped, structured.weights(program), ties, named, names)
+    return _package(request, program, mapped, structured.weights(program), structured.ties, named, names)
 
 
 def _package(

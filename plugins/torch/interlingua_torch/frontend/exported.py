@@ -15,15 +15,12 @@ from interlingua.artifact import ReadOptions
 from interlingua.errors import InterlinguaError, UsageError
 from interlingua.ir import metadata
 from interlingua.ir.origin import Constant, Parameter, parse
-from interlingua.ir.scopes import record_scopes
+from interlingua.ir.scopes import TIES, record_scopes
 from interlingua.onnx.reader import load
 from interlingua_torch.frontend.exporter import forget_zero_biases, restore_dropouts
 
 SIGNATURE = "interlingua.signature"
 """Model metadata: JSON of the nesting of inputs and outputs, {"inputs": trees, "outputs": tree, "names": arguments}."""
-
-TIES = "interlingua.ties"
-"""Model metadata: JSON of each further name of a tied weight, with the first."""
 
 UNUSED = "interlingua.unused"
 """Model metadata: JSON of what the state dict holds beside the graph, name to shape, dtype and role."""

@@ -14,6 +14,7 @@ from interlingua.codegen.parts import unpack
 from interlingua.codegen.weights import Weight
 from interlingua.ir.edit import constant
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+from interlingua.ir.scopes import class_around
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.slicing import sliced, subscript
 from interlingua_torch.lowering.terms import never_negative, source
@@ -46,13 +47,13 @@ def _index(context: Context, indices: ir.Value) -> ast.expr:
 
 @lowers("Gather")
 def gather(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`x[:, index]`; `nn.Embedding` where the data is a trained table and the indices are computed."""
+    """`x[:, index]`; `nn.Embedding` where the data is a trained table, and the indices are computed or it was one."""
     data, indices = _input(node, "data"), _input(node, "indices")
     axis = facts["axis"]
     shape = shape_of(data)
     sizes = known(shape)
     table = is_constant(data) and context.trained(data) and sizes is not None and len(sizes) == 2
-    if table and axis in (0, -2) and not is_constant(indices):
+    if table and axis in (0, -2) and (not is_constant(indices) or class_around(node, context.model) == "Embedding"):
         layer = context.layer(node, EMBEDDING, sizes or (), {}, {"weight": Weight(data)})
         return expressions.call(layer, [context.as_tensor(indices)])
     context.note_mapping(node, "torch.Tensor.__getitem__")

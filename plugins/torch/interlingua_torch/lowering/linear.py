@@ -15,11 +15,14 @@ from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import is_constant, known, shape_of
 from interlingua.ir.origin import Parameter
+from interlingua.ir.scopes import class_around
+from interlingua.passes.orders import order_of
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_api, by_cards, said, tensors
 from interlingua_torch.lowering.elementwise import arithmetic
 
 LINEAR = "torch.nn.Linear"
+FUNCTION = "torch.nn.functional.linear"
 
 
 @lowers("MatMul")
@@ -27,20 +30,49 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`nn.Linear` without a bias, where the second factor is a trained matrix."""
     left, right = node.inputs
     assert left is not None and right is not None
+    table = _turned(right, context)
+    if table is not None:
+        return _by_table(context, node, left, table)
     sizes = known(shape_of(right))
     if is_constant(left) or not is_constant(right) or sizes is None or len(sizes) != 2 or not context.trained(right):
         return by_cards(context, node, facts)
     weight = Weight(right).then(("transpose", (1, 0)))
     if context.dialect.structured and not weight.is_named("weight"):
         if isinstance(weight.origin, Parameter):
-            factors = [context.ref(left), context.tensor(weight)]
-            call = expressions.call(context.api("torch.nn.functional.linear"), factors)
-            context.note_mapping(node, "torch.nn.functional.linear")
-            return call
+            return _by_function(context, node, left, weight)
         if isinstance(Weight(right).origin, Parameter):
             return by_cards(context, node, facts)
     layer = context.layer(node, LINEAR, sizes, {"bias": False}, {"weight": weight})
     return expressions.call(layer, [context.ref(left)])
+
+
+def turned_table(node: ir.Node, context: Context) -> ir.Value | None:
+    """The trained matrix that a Transpose turns for nothing but products with it, as a tied output layer does."""
+    table, output = node.inputs[0], node.outputs[0]
+    if table is None or not is_constant(table) or not context.trained(table) or order_of(node) != (1, 0):
+        return None
+    factor = all(use.node.op_type == "MatMul" and use.idx == 1 for use in output.uses())
+    alone = any(is_constant(use.node.inputs[0]) for use in output.uses())
+    return None if output.is_graph_output() or alone or not factor else table
+
+
+def _turned(value: ir.Value, context: Context) -> ir.Value | None:
+    producer = value.producer()
+    return turned_table(producer, context) if producer is not None and producer.op_type == "Transpose" else None
+
+
+def _by_table(context: Context, node: ir.Node, left: ir.Value, table: ir.Value) -> ast.expr:
+    """A layer whose weight is tied to another's, where the source has one; else `F.linear` with the other's."""
+    weight = Weight(table)
+    if context.dialect.structured and class_around(node, context.model) != "Linear":
+        return _by_function(context, node, left, weight)
+    rows, columns = weight.shape
+    layer = context.layer(node, LINEAR, [columns, rows], {"bias": False}, {"weight": weight})
+    return expressions.call(layer, [context.ref(left)])
+
+
+def _by_function(context: Context, node: ir.Node, left: ir.Value, weight: Weight) -> ast.expr:
+    return by_api(context, node, FUNCTION, [context.ref(left), context.tensor(weight)])
 
 
 @lowers("Add")
@@ -89,13 +121,20 @@ def _linear_without_bias(context: Context, value: ir.Value) -> tuple[Layer, Stat
 
 @lowers("Gemm")
 def general(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`nn.Linear` or `F.linear` where the card says it; else `torch.addmm` with its factors, or a product alone."""
-    try:
-        return by_cards(context, node, facts)
-    except Unsupported:
-        pass
+    """`nn.Linear` or `F.linear` where the card says it; else `torch.addmm` with its factors, or a product alone.
+
+    A matrix that the source keeps under another name, or turned (transformers' `Conv1D`), makes no layer: the state
+    would have other names or shapes than the source's.
+    """
+    if not (context.dialect.structured and _is_other(node, facts, context)):
+        try:
+            return by_cards(context, node, facts)
+        except Unsupported:
+            pass
     left, right, addend = tensors(context, node, "A", "B", "C")
     assert left is not None and right is not None
+    if facts["transB"] and not facts["transA"] and facts["alpha"] == facts["beta"] == 1:
+        return by_api(context, node, FUNCTION, [each for each in (left, right, addend) if each is not None])
     left = ast.Attribute(left, "T", ast.Load()) if facts["transA"] else left
     right = ast.Attribute(right, "T", ast.Load()) if facts["transB"] else right
     if addend is not None and facts["beta"] != 0:
@@ -106,6 +145,15 @@ def general(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if facts["alpha"] == 1:
         return product
     return expressions.operator("*", expressions.literal(facts["alpha"]), product)
+
+
+def _is_other(node: ir.Node, facts: Facts, context: Context) -> bool:
+    """Whether a trained second factor is not the `weight` that `nn.Linear` would keep."""
+    value = node.inputs[1]
+    if value is None or not is_constant(value) or not context.trained(value):
+        return False
+    weight = Weight(value) if facts["transB"] else Weight(value).then(("transpose", (1, 0)))
+    return not weight.is_named("weight")
 
 
 @lowers("Einsum")

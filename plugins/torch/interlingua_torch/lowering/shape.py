@@ -16,6 +16,7 @@ from interlingua.codegen.parts import unpack
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import inputs_of, shape_of
 from interlingua_torch.lowering import lowers
+from interlingua_torch.lowering.linear import turned_table
 from interlingua_torch.lowering.terms import as_method, number_of, source
 
 
@@ -112,8 +113,10 @@ def flatten(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 
 @lowers("Transpose")
-def transpose(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`x.T`, `x.transpose(1, 2)` for a swap of two axes, else `x.permute(0, 2, 3, 1)`."""
+def transpose(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
+    """`x.T`, `x.transpose(1, 2)` for a swap of two axes, else `x.permute(0, 2, 3, 1)`; a product's table stays."""
+    if turned_table(node, context) is not None:
+        return None
     order = facts.get("perm")
     if order is None:
         raise Unsupported("reversing the axes of an input with an unknown number of them")
