@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,18 @@ import onnx_ir as ir
 
 from interlingua import artifact as artifacts
 from interlingua import cards, output, passes, plugin
+from interlingua import notes as notes_of
 from interlingua.artifact import ReadOptions, Source, WriteOptions
 from interlingua.codegen.function_bodies import expand_all
 from interlingua.codegen.package import Package, WriteRequest
-from interlingua.errors import InterlinguaError, InvalidSource, RuntimeMissing, StrictNotes, UsageError
+from interlingua.errors import (
+    InterlinguaError,
+    InvalidSource,
+    RuntimeMissing,
+    StrictNotes,
+    UnsupportedModel,
+    UsageError,
+)
 from interlingua.ir import metadata
 from interlingua.ir.validity import invalidity
 from interlingua.notes import Skipped
@@ -24,7 +32,7 @@ from interlingua.passes import layout
 from interlingua.passes.free_batch import FREED, FREEING
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
-from interlingua.proof.prove import VerifyOptions, prove
+from interlingua.proof.prove import VerifyOptions, arrays_of, prove, turned_inputs
 from interlingua.report import Report, runtime_ports
 from interlingua.worker import shared
 
@@ -127,11 +135,21 @@ def write(
     return package, prepared
 
 
-def materialise(package: Package, framework: Framework, folder: Path, options: WriteOptions) -> dict[str, Any]:
+def materialise(
+    package: Package,
+    framework: Framework,
+    folder: Path,
+    options: WriteOptions,
+    sizes: Mapping[str, Sequence[int]] | None = None,
+) -> dict[str, Any]:
     """Makes the native artifact in the framework's worker; what the runtime tells of it.
+
+    `sizes` are shapes that the inputs are known to have, by the target's names. Where the framework cannot hold the
+    model in its default artifact, there is no path, and a note says why.
 
     Raises:
         RuntimeMissing: no interpreter has the framework.
+        UnsupportedModel: the artifact that was asked for by name cannot hold the model.
         WorkerFailed: it could not be made.
     """
     assert framework.backend is not None
@@ -149,10 +167,24 @@ def materialise(package: Package, framework: Framework, folder: Path, options: W
         timeout=MATERIALISE_SECONDS,
         folder=str(folder),
         native=native,
-        inputs=runtime_ports(package.inputs),
+        inputs=runtime_ports(package.inputs, sizes),
         **package.materialise,
     )
-    return {**reply.value, "format": native}
+    for kind, place, text in reply.value.get("notes", ()):
+        options.notes.add(getattr(notes_of, kind)(place, text))
+    reason = reply.value.get("left_out", "")
+    if reason and options.native:
+        raise UnsupportedModel(
+            f"Expected a model that {_title(native)} can hold. Received one of which the runtime says: {reason}",
+            hint="Without --native, code and weights are written and proved where the artifact cannot be made.",
+        )
+    if reason:
+        options.notes.add(Skipped("native artifact", f"{_title(native)} is left out: {reason}"))
+    return {**reply.value, "format": "" if reason else native}
+
+
+def _title(native: str) -> str:
+    return artifacts.known_formats().get(native, native)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,8 +230,14 @@ def convert(
         with progress.stage("write"):
             package, prepared = write(origin.model, framework, folder, written, title=title)
             progress.count(len(package.mapped), len(prepared.graph), "nodes")
+        asked = options.verify
+        if origin.model.meta.get(FREED):
+            asked = dataclasses.replace(asked, batch=1)
+        arrays = arrays_of(origin, asked) if asked.run else dict(origin.examples)
+        turned = turned_inputs(prepared, package, arrays) if arrays else {}
+        sizes = {name: array.shape for name, array in turned.items()}
         with progress.stage("native artifact"):
-            native = _native(package, framework, folder, written, options)
+            native = _native(package, framework, folder, written, options, sizes)
         report = Report(
             source=_source_facts(origin),
             target={
@@ -217,13 +255,12 @@ def convert(
             axes=_axes(prepared),
             transposes={"leftover": layout.leftover(prepared), "native": native.get("transposes")},
         )
-        asked = options.verify
-        if origin.model.meta.get(FREED):
-            asked = dataclasses.replace(asked, batch=1)
         report.verification = asked.as_json()
-        if options.verify.run:
+        if asked.run:
             with progress.stage("verify"):
-                report.proofs = prove(origin, prepared, package, framework, folder, native, asked, notes, progress)
+                report.proofs = prove(
+                    origin, prepared, package, framework, folder, native, arrays, asked, notes, progress
+                )
         if options.strict and len(notes):
             told = "; ".join(f"{note.place}: {note.text}" for note in notes)
             raise StrictNotes(f"Expected a conversion without notes under --strict. Received {len(notes)}: {told}")
@@ -233,11 +270,16 @@ def convert(
 
 
 def _native(
-    package: Package, framework: Framework, folder: Path, written: WriteOptions, options: ConvertOptions
+    package: Package,
+    framework: Framework,
+    folder: Path,
+    written: WriteOptions,
+    options: ConvertOptions,
+    sizes: Mapping[str, Sequence[int]],
 ) -> dict[str, Any]:
     """The native artifact; without verification code and weights are written where no runtime can make one."""
     try:
-        return materialise(package, framework, folder, written)
+        return materialise(package, framework, folder, written, sizes)
     except RuntimeMissing as missing:
         if options.verify.run:
             hint = f"{missing.hint}\n--no-verify writes code and weights without a native artifact."

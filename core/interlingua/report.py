@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +102,17 @@ def _port(port: Port) -> dict[str, Any]:
     }
 
 
-def runtime_ports(ports: tuple[Port, ...]) -> list[dict[str, Any]]:
-    """The ports as a runtime's `materialise` takes them: identifier, shape with None for an unknown axis, dtype."""
+def runtime_ports(ports: tuple[Port, ...], sizes: Mapping[str, Sequence[int]] | None = None) -> list[dict[str, Any]]:
+    """The ports as a runtime's `materialise` takes them: identifier, shape with None for an unknown axis, dtype.
+
+    `sizes` are shapes by identifier that the model is known to take: "like" beside the shape.
+    """
     return [
         {
             "name": port.identifier,
             "shape": [size if isinstance(size, int) else None for size in port.shape or ()],
             "dtype": port.dtype.numpy().name,
+            **({"like": list(sizes[port.identifier])} if sizes and port.identifier in sizes else {}),
         }
         for port in ports
     ]

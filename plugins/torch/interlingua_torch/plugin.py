@@ -50,7 +50,9 @@ def frameworks() -> tuple[Framework, ...]:
                     accepts="interlingua_torch.frontend.recognise:accepts",
                 ),
             ),
-            backend=Backend("interlingua_torch.backend:write", natives=("torch-export",), runtime="torch"),
+            backend=Backend(
+                "interlingua_torch.backend:write", natives=("torch-export", "torchscript"), runtime="torch"
+            ),
             cards="interlingua_torch.cards",
         ),
     )

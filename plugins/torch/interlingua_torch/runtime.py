@@ -14,8 +14,9 @@ import torch
 __package__ = __name__
 __path__ = [os.path.dirname(os.path.abspath(__file__))]  # the files beside this one are its submodules
 
-from .runtime_export import LAYERS, NAMES, Model, export_module, export_program, portable
+from .runtime_export import LAYERS, NAMES, Model, export_module, export_program
 from .runtime_facts import program_call
+from .runtime_native import SIGNATURE, save, script_call
 from .runtime_sources import importable, module_of, shell_inputs
 from .runtime_values import (
     Problem,
@@ -29,7 +30,6 @@ from .runtime_values import (
 )
 
 torch.set_num_threads(2)
-SIGNATURE = "interlingua.signature"
 
 
 def versions(arrays):
@@ -71,9 +71,14 @@ def _loaded(path, format, arrays, source):
         program = torch.export.load(path)
         told = program_call(program)
         return program.module(), told["call"], told["returns"]
+    if format == "torchscript" and not source:
+        script, call = script_call(path)
+        return script, call or _in_order(arrays), None
     if source:
         return module_of(source["module"])[0], source["call"], source["returns"]
-    raise ValueError("Expected a format of PyTorch (python, torch-export, a module). Received %r." % format)
+    raise ValueError(
+        "Expected a format of PyTorch (python, torch-export, torchscript, a module). Received %r." % format
+    )
 
 
 def _named(outputs, names, returns=None):
@@ -116,27 +121,6 @@ def trace(arrays, path, format, names=None, inputs=None, source=None):
             args, kwargs = arguments(call, tensors_of(call, arrays))
             model(*args, **kwargs)
     return {}, kept
-
-
-def _example(port, batch):
-    shape = [batch if size is None else size for size in port["shape"]]
-    return torch.zeros(shape, dtype=getattr(torch, port["dtype"]))
-
-
-def _exported(model, ports, call=None):
-    """The exported program, its unknown axes dynamic; unknown sizes are tried as 2: 1 would be a constant."""
-    call = call or {"args": [{"leaf": port["name"]} for port in ports], "kwargs": {}}
-    args, _ = arguments(call, {port["name"]: _example(port, 2) for port in ports})
-    axes = {
-        port["name"]: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(port["shape"]) if size is None}
-        for port in ports
-    }
-    with torch.no_grad():
-        program = torch.export.export(model, args, dynamic_shapes=arguments(call, axes)[0])
-    for node in program.graph.nodes:
-        if "stack_trace" in node.meta:
-            node.meta["stack_trace"] = portable(node.meta["stack_trace"])
-    return program
 
 
 def _opened(path, extra=None):
@@ -201,16 +185,16 @@ def describe(arrays, path):
 
 
 def materialise(arrays, folder, native, inputs):
-    """Makes the native artifact of model.py in `folder`; counts the permutes of the exported graph."""
-    if native != "torch-export":
-        raise ValueError("Expected a native artifact of PyTorch (torch-export). Received %r." % native)
-    program = _exported(_module(folder).load().eval(), inputs, _written_call(folder))
-    path = os.path.join(folder, "model.pt2")
+    """Makes the native artifact of model.py in `folder`; counts the permutes of an exported graph.
+
+    Where PyTorch cannot hold the model in that form, `left_out` says why, and there is no path.
+    """
     said = _told(folder)
-    torch.export.save(program, path, extra_files={key: said.get(key, "{}") for key in (NAMES, LAYERS)})
-    turning = ("aten.permute", "aten.transpose", "aten.movedim")
-    transposes = sum(str(node.target).startswith(turning) for node in program.graph.nodes if node.op == "call_function")
-    return {"path": "model.pt2", "files": ["model.pt2"], "transposes": transposes}, {}
+    told = {key: said.get(key, "{}") for key in (NAMES, LAYERS)}
+    try:
+        return save(_module(folder).load().eval(), inputs, _written_call(folder), folder, native, told), {}
+    except Problem as problem:
+        return {"path": "", "files": [], "transposes": None, "notes": [], "left_out": str(problem)}, {}
 
 
 def _dotted(name):

@@ -1,0 +1,127 @@
+"""Makes what PyTorch runs without model.py: an exported program, or TorchScript. Runs in a worker."""
+
+import json
+import os
+import re
+import warnings
+
+import torch
+
+from .runtime_export import portable
+from .runtime_recurrent import whole
+from .runtime_values import Problem, arguments, flat, one_line
+
+SIGNATURE = "interlingua.signature"
+PROGRAM, SCRIPT = "torch-export", "torchscript"
+_DECISION = "Python boolean"
+_BESIDE_GUARD = re.compile(r"^(.*?)\s*\(unhinted:.*$")
+
+
+def save(model, ports, call, folder, native, told):
+    """The artifact of a written model beside it: where it stands, and what there is to say of it.
+
+    `ports` give each input's shape, None where it varies, and a "like" shape without None; `told` goes along with it.
+
+    Raises:
+        Problem: PyTorch cannot hold the model in that form.
+        ValueError: a format that is not PyTorch's.
+    """
+    call = call or {"args": [{"leaf": port["name"]} for port in ports], "kwargs": {}}
+    if native == PROGRAM:
+        program = _exported(model, ports, call)
+        torch.export.save(program, os.path.join(folder, "model.pt2"), extra_files=told)
+        return {"path": "model.pt2", "files": ["model.pt2"], "transposes": _transposes(program), "notes": []}
+    if native == SCRIPT:
+        script, notes = _scripted(model, ports, call)
+        torch.jit.save(script, os.path.join(folder, "model.pt"), {**told, SIGNATURE: json.dumps(call)})
+        return {"path": "model.pt", "files": ["model.pt"], "transposes": None, "notes": notes}
+    raise ValueError("Expected a native artifact of PyTorch (%s, %s). Received %r." % (PROGRAM, SCRIPT, native))
+
+
+def script_call(path):
+    """A TorchScript file of ours, and the trees of its call."""
+    extra = {SIGNATURE: ""}
+    script = torch.jit.load(path, map_location="cpu", _extra_files=extra)
+    return script, json.loads(extra[SIGNATURE] or "null")
+
+
+def _example(port, more=0):
+    """Zeros as the input has them; an unknown axis is two long at least, for 1 would be a constant."""
+    like = port.get("like") or [2 if size is None else size for size in port["shape"]]
+    shape = [max(given, 2) if size is None else size for size, given in zip(port["shape"], like, strict=True)]
+    if more and shape and port["shape"][0] is None:
+        shape[0] += more
+    return torch.zeros(shape, dtype=getattr(torch, port["dtype"]))
+
+
+def _arguments(call, ports, more=0):
+    return arguments(call, {port["name"]: _example(port, more) for port in ports})[0]
+
+
+def _exported(model, ports, call):
+    """The exported program, its unknown axes dynamic."""
+    axes = {
+        port["name"]: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(port["shape"]) if size is None}
+        for port in ports
+    }
+    try:
+        with torch.no_grad(), whole():
+            program = torch.export.export(model, _arguments(call, ports), dynamic_shapes=arguments(call, axes)[0])
+    except Exception as error:  # the exporter raises whatever it meets
+        why = _BESIDE_GUARD.sub(r"\1", one_line(error))
+        raise Problem("torch.export does not take model.py: %s" % why, "UnsupportedModel") from error
+    for node in program.graph.nodes:
+        if "stack_trace" in node.meta:
+            node.meta["stack_trace"] = portable(node.meta["stack_trace"])
+    return program
+
+
+def _transposes(program):
+    turning = ("aten.permute", "aten.transpose", "aten.movedim")
+    return sum(str(node.target).startswith(turning) for node in program.graph.nodes if node.op == "call_function")
+
+
+def _scripted(model, ports, call):
+    """The model as a script, which keeps loops and decisions; traced where it cannot be one and decides nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.jit.script(model), []
+        except Exception as error:  # the compiler raises whatever it meets
+            unscripted = _compiler_reason(error)
+    with warnings.catch_warnings(record=True) as caught, torch.no_grad():
+        warnings.simplefilter("always")
+        try:
+            script = torch.jit.trace(model, _arguments(call, ports), check_trace=False, strict=False)
+        except Exception as error:
+            said = "TorchScript does not take model.py: %s; traced: %s" % (unscripted, one_line(error))
+            raise Problem(said, "UnsupportedModel") from error
+    told = [str(each.message) for each in caught if issubclass(each.category, torch.jit.TracerWarning)]
+    fixed = list(dict.fromkeys(text.partition(". ")[0].splitlines()[0] for text in told if text.startswith("Conv")))
+    decisions = [text for text in fixed if _DECISION in text]
+    if decisions or not _agrees(script, model, _arguments(call, ports, more=1)):
+        why = "a trace would fix what data or sizes decide (%s)" % (decisions or fixed or ["the batch"])[0]
+        raise Problem("TorchScript does not take model.py: %s; %s" % (unscripted, why), "UnsupportedModel")
+    notes = [["Changed", "TorchScript", "traced, for the model cannot be scripted: %s" % unscripted]]
+    return script, notes + [
+        ["Assumed", "TorchScript", "the trace keeps what the example led to: %s" % t] for t in fixed
+    ]
+
+
+def _agrees(script, model, args):
+    """Whether a trace holds for other arguments than those that it was made with."""
+    with torch.no_grad():
+        try:
+            pairs = list(zip(flat(script(*args)), flat(model(*args)), strict=True))
+        except Exception:  # it does not even run
+            return False
+    return all(
+        one.shape == other.shape and torch.allclose(one, other, 1e-4, 1e-5, equal_nan=True) for one, other in pairs
+    )
+
+
+def _compiler_reason(error):
+    """The first line of a compiler's error that says something, and the line of model.py that it means."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    place = next((re.search(r"line \d+", line) for line in lines if "model.py" in line), None)
+    return "%s%s" % (lines[0][:200].rstrip(":") if lines else type(error).__name__, " (%s)" % place[0] if place else "")
