@@ -177,7 +177,7 @@ def _ask_oracle(chosen: Sequence[Case], result: dict[str, Any], jobs: int) -> No
         result["versions"] = {**result["versions"], **stamp}
     kept = CACHE / f"{ORACLE}-{'-'.join(stamp.values())}.json"
     verdicts: dict[str, str] = json.loads(kept.read_text()) if kept.is_file() else {}
-    verdicts |= {name: row[ORACLE] for name, row in rows.items()}
+    verdicts |= {name: row[ORACLE] for name, row in rows.items() if ORACLE in row}
     unknown = [case for case in chosen if case.name not in verdicts]
     for case, outcome in in_forks(unknown, _oracle, jobs):
         verdicts[case.name] = "pass" if outcome is None else outcome[1]

@@ -148,7 +148,12 @@ def _ort_value(onnxruntime: Any, array: Any) -> Any:
     if _plain(array):
         return onnxruntime.OrtValue.ortvalue_from_numpy(array)
     kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, kind)
+    if array.dtype.name not in SUB_BYTE:
+        return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, kind)
+    value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(array.shape), kind)
+    packed = numpy_helper.from_array(array).raw_data  # several numbers a byte, as onnxruntime holds them too
+    ctypes.memmove(value.data_ptr(), packed, len(packed))
+    return value
 
 
 def _from_ort(value: Any) -> Any:
@@ -157,9 +162,11 @@ def _from_ort(value: Any) -> Any:
     dtype = onnx.helper.tensor_dtype_to_np_dtype(value.element_type())
     if _plain(np.empty(0, dtype)):
         return value.numpy()
-    if dtype.name in SUB_BYTE:
-        raise Failed("run", f"onnxruntime hands out no arrays of {dtype.name}")
     shape = value.shape()
+    if dtype.name in SUB_BYTE:
+        packed = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+        tensor = onnx.TensorProto(data_type=value.element_type(), dims=shape, raw_data=packed)
+        return numpy_helper.to_array(tensor)
     data = ctypes.string_at(value.data_ptr(), math.prod(shape) * dtype.itemsize)
     return np.frombuffer(data, dtype).reshape(shape)
 

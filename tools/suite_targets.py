@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from onnx import checker
 from suite_cases import Case, Failed, by_onnxruntime, decode, encode
 
 from interlingua import cards, pipeline, plugin
+from interlingua.artifact import WriteOptions
 from interlingua.codegen.package import Package
 from interlingua.errors import Refusal, UnsupportedModel
+from interlingua.ir.older_opsets import OLDEST
+from interlingua.ir.opset import OPSET
 
 ZYGOTE = Path(__file__).with_name("suite_zygote.py")
 START_SECONDS = 120.0
@@ -51,7 +55,7 @@ def warm(framework: str) -> None:
     cards.by_record(framework)
 
 
-def written(case: Case, folder: Path, framework: str) -> Package:
+def written(case: Case, folder: Path, framework: str, options: WriteOptions | None = None) -> Package:
     """Writes a case for the framework by the product's own route: read, canonical passes, backend; nothing more.
 
     Raises:
@@ -63,7 +67,7 @@ def written(case: Case, folder: Path, framework: str) -> Package:
     signal.alarm(WRITE_SECONDS)
     try:
         model = pipeline.read(source).model
-        package, _ = pipeline.write(model, plugin.framework(framework), folder)
+        package, _ = pipeline.write(model, plugin.framework(framework), folder, options)
     except UnsupportedModel as error:
         raise Failed("write", _refused(error)) from error
     except Exception as error:  # the suite takes down whatever stands in the way
@@ -130,21 +134,41 @@ def onnx(scratch: Path) -> Iterator[Runner]:
     warm("onnx")
 
     def run(case: Case, folder: Path) -> list[list[Any]]:
-        package = written(case, folder, "onnx")
-        path = folder / package.native_path
-        try:
-            checker.check_model(str(path), full_check=True)
-        except Exception as error:  # the suite's own models include some that the full check refuses
-            if _clean(case.model):
-                raise Failed("import", f"onnx.checker: {error}") from error
-        names = case.inputs()
-        given = [dict(zip(names, inputs, strict=False)) for inputs, _ in case.data]
-        try:
-            return [_in_onnxruntime(path, inputs) for inputs in given]
-        except Exception as error:
-            raise Failed("run", f"{type(error).__name__}: {error}") from error
+        return _through_onnx(case, folder, WriteOptions())
 
     yield run
+
+
+@contextlib.contextmanager
+def older(scratch: Path) -> Iterator[Runner]:
+    """ONNX in an older opset, a case 13, the next 14 and so on, clean by onnx.checker, in onnxruntime."""
+    warm("onnx")
+
+    def run(case: Case, folder: Path) -> list[list[Any]]:
+        return _through_onnx(case, folder, WriteOptions(opset=older_opset(case.name)))
+
+    yield run
+
+
+def older_opset(name: str) -> int:
+    """The opset below the pinned one that a case is written in, by its name."""
+    return OLDEST + zlib.crc32(name.encode()) % (OPSET - OLDEST)
+
+
+def _through_onnx(case: Case, folder: Path, options: WriteOptions) -> list[list[Any]]:
+    package = written(case, folder, "onnx", options)
+    path = folder / package.native_path
+    try:
+        checker.check_model(str(path), full_check=True)
+    except Exception as error:  # the suite's own models include some that the full check refuses
+        if _clean(case.model):
+            raise Failed("import", f"onnx.checker: {error}") from error
+    names = case.inputs()
+    given = [dict(zip(names, inputs, strict=False)) for inputs, _ in case.data]
+    try:
+        return [_in_onnxruntime(path, inputs) for inputs in given]
+    except Exception as error:
+        raise Failed("run", f"{type(error).__name__}: {error}") from error
 
 
 def _clean(model: bytes) -> bool:
@@ -171,4 +195,6 @@ def _in_onnxruntime(path: Path, inputs: Mapping[str, Any]) -> list[Any]:
         model = proto.SerializeToString()
 
 
-TARGETS: Mapping[str, Target] = {row.name: row for row in (Target("torch", torch), Target("onnx", onnx))}
+TARGETS: Mapping[str, Target] = {
+    row.name: row for row in (Target("torch", torch), Target("onnx", onnx), Target("older", older))
+}

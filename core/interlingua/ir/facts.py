@@ -143,7 +143,7 @@ def facts_of(node: ir.Node, *, computed: bool = False) -> Facts:
             running.add(name)
         else:
             values[name] = constant_value(given[name][0])
-    rank = max(len(shapes[described.inputs[0].name] or ()) - 2, 0) if described.inputs else 0
+    rank = max(len(shapes.get(described.inputs[0].name) or ()) - 2, 0) if described.inputs else 0
     if described.inputs and described.inputs[0].axes == "N C *" and "W" in shapes and shapes["W"]:
         rank = len(shapes["W"]) - 2
     elif "kernel_shape" in values:

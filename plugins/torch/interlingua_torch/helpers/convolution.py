@@ -35,10 +35,15 @@ def deform_conv2d(
     moved = offset.reshape(batch * offset_groups, taps, 2, out_height, out_width)
     y = moved[:, :, 0] + rows.reshape(taps, out_height, out_width)
     z = moved[:, :, 1] + columns.reshape(taps, out_height, out_width)
-    grid = torch.stack(((2 * z + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)
-    grid = grid.reshape(batch * offset_groups, taps * out_height, out_width, 2)
-    parts = x.reshape(batch * offset_groups, channels // offset_groups, height, width)
-    sampled = F.grid_sample(parts, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    parts = x.reshape(batch * offset_groups, channels // offset_groups, height * width)
+    sampled = torch.zeros((), device=x.device, dtype=x.dtype)
+    top, left = y.floor(), z.floor()
+    for row, row_share in ((top, top + 1 - y), (top + 1, y - top)):
+        for column, column_share in ((left, left + 1 - z), (left + 1, z - left)):
+            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            at = row.long().clamp(0, height - 1) * width + column.long().clamp(0, width - 1)
+            taken = parts.gather(2, at.flatten(1)[:, None].expand(-1, parts.shape[1], -1))
+            sampled = sampled + taken * (row_share * column_share * inside).flatten(1)[:, None]
     sampled = sampled.reshape(batch, offset_groups, channels // offset_groups, taps, out_height, out_width)
     if mask is not None:
         sampled = sampled * mask.reshape(batch, offset_groups, 1, taps, out_height, out_width)
