@@ -8,11 +8,9 @@ import onnx_ir as ir
 
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
-from interlingua.codegen.program import Statement
+from interlingua.codegen.program import UNREAD, Statement
 
 Hint = str | tuple[str, ...]
-
-UNREAD = "_"
 
 
 def parts(context: Context, value: ast.expr, *hints: Hint) -> list[ast.expr]:

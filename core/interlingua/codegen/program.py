@@ -11,6 +11,9 @@ from interlingua.codegen.expressions import assign, target
 from interlingua.codegen.weights import Weight
 from interlingua.ir.origin import Constant
 
+UNREAD = "_"
+"""The variable for what nobody reads."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Layer:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import onnx_ir as ir
 
-from interlingua.codegen.program import Compound, Program, Statement, as_ast
+from interlingua.codegen.program import UNREAD, Compound, Program, Statement, as_ast
 
 Tree = TypeVar("Tree", bound=ast.AST)
 
@@ -134,7 +134,7 @@ class _Flow:
             given = {}
         names = {name: self.env[name] for name in loaded(tree) if name in self.env}
         for name in dict.fromkeys(stored(tree)):
-            if name not in given:
+            if name not in given and name != UNREAD:
                 given[name] = self.fresh(name)
         step = self._step(tree, statement, names, given)
         self.env.update(given)

@@ -9,6 +9,7 @@ from torch.utils import _pytree
 from .runtime_sources import _place_of, parameters_of, positional_of
 from .runtime_values import Problem, arguments, flat, leaves, spec_tree, tree
 
+RECURRENT = ("aten.lstm.input", "aten.gru.input", "aten.rnn_tanh.input", "aten.rnn_relu.input")
 MUTATIONS = {OutputKind.BUFFER_MUTATION: "the buffer", OutputKind.USER_INPUT_MUTATION: "the input"}
 
 
@@ -192,7 +193,12 @@ def of_program(program):
         if spec.kind in MUTATIONS
     ]
     tensors = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
-    return {**_state(tensors, set(signature.parameters), volatile), "notes": notes, "dropouts": _dropouts(program)}
+    return {
+        **_state(tensors, set(signature.parameters), volatile),
+        "notes": notes,
+        "dropouts": _dropouts(program),
+        "recurrent": _recurrent(program),
+    }
 
 
 def _dropouts(program):
@@ -203,6 +209,18 @@ def _dropouts(program):
             stack = list(node.meta.get("nn_module_stack", {}).values())
             ratio = node.args[1] if len(node.args) > 1 else node.kwargs["p"]
             found.append({"module": stack[-1][0] if stack else "", "ratio": ratio})
+    return found
+
+
+def _recurrent(program):
+    """The program's recurrent layers in order: the path of each one's module, how many there are on each other, and
+    the ratio of the dropout between them."""
+    found = []
+    for node in program.graph.nodes:
+        if node.op == "call_function" and str(node.target) in RECURRENT:
+            stack = list(node.meta.get("nn_module_stack", {}).values())
+            layers, ratio = node.args[4:6]
+            found.append({"module": stack[-1][0] if stack else "", "layers": layers, "ratio": ratio})
     return found
 
 

@@ -17,7 +17,7 @@ from interlingua.ir import metadata
 from interlingua.ir.origin import Constant, Parameter, parse
 from interlingua.ir.scopes import TIES, record_scopes
 from interlingua.onnx.reader import load
-from interlingua_torch.frontend.exporter import forget_zero_biases, restore_dropouts
+from interlingua_torch.frontend.exporter import forget_zero_biases, restore_dropouts, restore_recurrent_dropouts
 
 SIGNATURE = "interlingua.signature"
 """Model metadata: JSON of the nesting of inputs and outputs, {"inputs": trees, "outputs": tree, "names": arguments}."""
@@ -65,6 +65,7 @@ def model_of(told: Mapping[str, Any], options: ReadOptions) -> ir.Model:
         _place(node, layers)
     _tell_state(model, told, options)
     restore_dropouts(model, told["dropouts"], options.notes)
+    restore_recurrent_dropouts(model, told.get("recurrent", ()), options.notes)
     forget_zero_biases(model)
     call = told["call"]
     said = {

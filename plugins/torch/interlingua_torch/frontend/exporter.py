@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from interlingua.ir import metadata
-from interlingua.ir.edit import add_initializer, constant, replace
+from interlingua.ir.edit import add_initializer, constant, insert_before, replace
 from interlingua.ir.origin import Constant
 from interlingua.notes import Dropped, Notes
 
@@ -66,3 +66,33 @@ def restore_dropouts(model: ir.Model, dropouts: Sequence[Mapping[str, Any]], not
             number = add_initializer(model.graph, name, np.asarray(ratio, np.float32), Constant(name))
             dropout = ir.node("Dropout", [node.inputs[0], number], name=node.name)
             replace(node, [dropout])
+
+
+def restore_recurrent_dropouts(model: ir.Model, rows: Sequence[Mapping[str, Any]], notes: Notes) -> None:
+    """Replaces `LSTM(LSTM(X))` by `LSTM(Dropout(LSTM(X), ratio))` where the source has a dropout between its layers.
+
+    `rows` are the recurrent layers of the program, in its order: the module's path, how many there are on each other,
+    and the ratio.
+    """
+    wanted: dict[str, list[float | None]] = {}
+    for row in rows:
+        wanted.setdefault(row["module"], []).extend([None, *[row["ratio"]] * (row["layers"] - 1)])
+    found: dict[str, list[ir.Node]] = {}
+    for node in model.graph:
+        if node.op_type in ("LSTM", "GRU", "RNN") and node.domain == "":
+            found.setdefault(metadata.place(node).module, []).append(node)
+    for module, ratios in wanted.items():
+        nodes = found.get(module, [])
+        if not any(ratios):
+            continue
+        if len(nodes) != len(ratios):
+            notes.add(Dropped(module or "the model", "dropouts between recurrent layers, which the exporter left out"))
+            continue
+        for node, ratio in zip(nodes, ratios, strict=True):
+            if ratio:
+                name = f"{node.name}.ratio"
+                number = add_initializer(model.graph, name, np.asarray(ratio, np.float32), Constant(name))
+                dropout = ir.node("Dropout", [node.inputs[0], number], name=f"{node.name}.dropout")
+                dropout.outputs[0].type = node.inputs[0].type if node.inputs[0] is not None else None
+                insert_before(node, [dropout])
+                node.replace_input_with(0, dropout.outputs[0])

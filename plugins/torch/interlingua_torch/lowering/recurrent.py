@@ -12,7 +12,8 @@ import onnx_ir as ir
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
-from interlingua.codegen.parts import UNREAD, is_read, parts, unpack
+from interlingua.codegen.parts import is_read, parts, unpack
+from interlingua.codegen.program import UNREAD
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
@@ -112,8 +113,9 @@ def fits(node: ir.Node) -> bool:
 def layers(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
     """`self.rnn(x)` for layers on each other; what runs backwards alone is turned before and after."""
     kind = KINDS[node.op_type]
-    x, *given = node.inputs
+    x, *given = node.inputs  # without what is absent at their end
     count = 2 if node.op_type == "LSTM" else 1
+    given += [None] * (count + 3 * facts["num_layers"] - len(given))
     states, weights = given[:count], [given[i : i + 3] for i in range(count, len(given), 3)]
     size, directions = facts["hidden_size"], 2 if facts["direction"] == "bidirectional" else 1
     width = (shape_of(weights[0][0]) or ())[-1]
