@@ -19,10 +19,11 @@ from interlingua.notes import Notes
 from interlingua.onnx import runtime
 from interlingua.onnx.reader import load
 from interlingua.onnx.writer import save
-from interlingua.passes.raising import Raise, RaiseStatistics
+from interlingua.passes.raising import MergeHeads, Raise, RaiseHeads, RaiseStatistics
 
 HERE = Path(__file__).parent
-PLAIN = tuple(each for each in passes.CANONICAL if each not in (Raise, RaiseStatistics))
+RAISING = (Raise, RaiseStatistics, RaiseHeads, MergeHeads)
+PLAIN = tuple(each for each in passes.CANONICAL if each not in RAISING)
 _folders: dict[str, Path] = {}
 
 

@@ -98,6 +98,24 @@ def torch_cases():
     def interleaved_groups(self, q, k, v):
         return attention(q, k.repeat_interleave(2, 1), v.repeat_interleave(2, 1))
 
+    def merged_heads(self, x):
+        b, s, _ = x.shape
+        q, k, v = (each(x).view(b, s, 4, 4).transpose(1, 2) for each in self.projections)
+        return attention(q, k, v).transpose(1, 2).contiguous().view(b, s, 16) * 2
+
+    def packed_heads(self, x):
+        b, s, c = x.shape
+        q, k, v = self.qkv(x).reshape(b, s, 3, 4, c // 4).permute(2, 0, 3, 1, 4).unbind(0)
+        return attention(q, k, v).transpose(1, 2).reshape(b, s, c) * 2
+
+    def sliced_heads(self, x):
+        q, k, v = (each.unflatten(-1, (4, 4)).transpose(1, 2) for each in self.qkv(x).split(16, -1))
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2) * 2
+
+    def windowed(self, x):
+        q, k, v = (each.unflatten(-1, (4, 4)).transpose(2, 3) for each in self.qkv(x).chunk(3, -1))
+        return attention(q, k, v, self.bias).transpose(2, 3).flatten(3) * 2
+
     def batched(self, q, k, v):
         return torch.bmm(torch.softmax(torch.bmm(q, k.transpose(1, 2)) * q.shape[-1] ** -0.5, -1), v)
 
@@ -185,6 +203,8 @@ def torch_cases():
     mha = nn.MultiheadAttention(16, 4, batch_first=True)
     self_attention = Function(lambda self, x: self.inner(x, x, x, need_weights=False)[0], inner=mha)
     averaged = Function(lambda self, x: self.inner(x, x, x, average_attn_weights=False), inner=mha)
+    qkv = nn.Linear(16, 48)
+    projections = nn.ModuleList([nn.Linear(16, 16) for _ in range(3)])
     few = (heads[0], heads[1][:, :2], heads[2][:, :2])
     group_norm = nn.GroupNorm(4, 8, eps=1e-4)
     instance_norm = nn.InstanceNorm2d(8, affine=True)
@@ -230,6 +250,10 @@ def torch_cases():
         "filled_attention": (Function(filled), (*heads, keep)),
         "group_attention": (Function(groups), few),
         "interleaved_attention": (Function(interleaved_groups), few),
+        "merged_heads": (Function(merged_heads, projections=projections), (x,)),
+        "packed_heads": (Function(packed_heads, qkv=qkv), (x,)),
+        "sliced_heads": (Function(sliced_heads, qkv=qkv), (x,)),
+        "windowed_attention": (Function(windowed, qkv=qkv, bias=parameter(4, 5, 5)), (random(2, 3, 5, 16),)),
         "batched_attention": (Function(batched), tuple(each.flatten(0, 1) for each in heads)),
         "sdpa": (Function(sdpa), heads),
         "sdpa_causal": (Function(sdpa_causal), heads),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from interlingua.codegen.attention_body import attention
 from interlingua.codegen.body import Body
 from interlingua.ir import metadata
 from interlingua.ir.edit import graph_of
@@ -172,46 +173,6 @@ def _all(value: ir.Value, number: float) -> bool:
     if not value.is_initializer() or value.const_value is None or not metadata.is_constant(value):
         return False
     return bool((value.const_value.numpy() == number).all())
-
-
-def attention(body: Body) -> ir.Value | None:
-    """`Attention(Q, K, V, mask)` is `MatMul(Softmax(scale · MatMul(Q, Transpose(K)) + mask), V)`.
-
-    So where the mask is added and the heads of keys are as many as those of queries.
-    """
-    node = body.node
-    query, key, value, mask = body.input(0), body.input(1), body.input(2), body.optional(3)
-    shapes = [shape_of(each) for each in (query, key, value)]
-    if any(shape is None or len(shape) != 4 for shape in shapes) or len(node.outputs) > 1 or len(node.inputs) > 4:
-        return None
-    asked, kept, given = (shape for shape in shapes if shape is not None)
-    plain = not any(node.attributes.get(name) for name in ("softcap", "softmax_precision", "qk_matmul_output_mode"))
-    windows = any(body.whole(name, -1) != -1 for name in ("left_window_size", "right_window_size"))
-    if not plain or windows or asked[1] != kept[1] or kept[1] != given[1] or not isinstance(asked[3], int):
-        return None
-    if mask is not None and mask.dtype == ir.DataType.BOOL:
-        return None
-    scores = (asked[0], asked[1], asked[2], kept[2])
-    turned = body("Transpose", key, perm=[0, 1, 3, 2], shape=(kept[0], kept[1], kept[3], kept[2]))
-    scale = body.decimal("scale", 1 / float(np.sqrt(asked[3])))
-    result = body("MatMul", query, turned, shape=scores)
-    result = body("Mul", result, scale, shape=scores) if scale != 1 else result
-    if body.whole("is_causal", 0):
-        causal = _causal(body, asked[2], kept[2])
-        if causal is None:
-            return None
-        result = body("Add", result, causal, shape=scores)
-    if mask is not None:
-        result = body("Add", result, mask, shape=scores)
-    return body("MatMul", body("Softmax", result, axis=-1, shape=scores), value)
-
-
-def _causal(body: Body, asked: int | str | None, kept: int | str | None) -> ir.Value | None:
-    if not isinstance(asked, int) or not isinstance(kept, int):
-        return None
-    dtype = (body.node.outputs[0].dtype or ir.DataType.FLOAT).numpy()
-    allowed = np.tril(np.ones((asked, kept), bool))
-    return body.constant(np.where(allowed, np.asarray(0, dtype), np.asarray(-np.inf, dtype)))
 
 
 def _blocks(body: Body, before: Sequence[int], order: Sequence[int], after: Sequence[int]) -> ir.Value | None:

@@ -20,7 +20,7 @@ from interlingua.passes.names import NameNodes, SortNodes
 from interlingua.passes.no_ops import RemoveNoOps
 from interlingua.passes.origins import RecordOrigins
 from interlingua.passes.pads import ExplicitPads
-from interlingua.passes.raising import Raise, RaiseStatistics, SpellPlainly
+from interlingua.passes.raising import MergeHeads, Raise, RaiseHeads, RaiseStatistics, SpellPlainly
 from interlingua.passes.shape_arithmetic import NameDimensions, ResolveShapes
 from interlingua.passes.unused import RemoveUnused
 from interlingua.passes.upgrade import UpgradeOpset
@@ -49,6 +49,8 @@ CANONICAL: tuple[type[Pass], ...] = (
     SpellPlainly,
     RemoveNoOps,
     Raise,
+    RaiseHeads,
+    MergeHeads,
     RemoveUnused,
     FuseBias,
     FuseDense,

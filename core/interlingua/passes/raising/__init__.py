@@ -11,7 +11,17 @@ from interlingua.ir import metadata
 from interlingua.ir.edit import graph_of, replace
 from interlingua.ir.origin import Constant
 from interlingua.passes.base import Pass
-from interlingua.passes.raising import activation, affine, attention, batch, normalization, pixels, plain, reduction
+from interlingua.passes.raising import (
+    activation,
+    affine,
+    attention,
+    batch,
+    heads,
+    normalization,
+    pixels,
+    plain,
+    reduction,
+)
 from interlingua.passes.raising.reading import Reading, Rule, remember_home
 
 _WRITE_NUMBERS_AS_WEIGHTS = ("tf2onnx",)
@@ -60,6 +70,22 @@ class Raise(_Rules):
     rules = _gathered(activation, batch, normalization, affine, reduction, pixels, attention)
 
 
+class RaiseHeads(_Rules):
+    """Takes repetition of heads and scales that are the default's out of `Attention`; after it was raised."""
+
+    rules = heads.RULES
+
+
+class MergeHeads(Pass):
+    """Replaces attention whose heads are split off and merged by reshapes by `Attention` that does that itself."""
+
+    def transform(self, model: ir.Model) -> bool:
+        """See the class."""
+        remember_home(model)
+        found = [node for node in model.graph.all_nodes() if node.op_type == "Attention" and node.domain == ""]
+        return sum([heads.merge_heads(node) for node in found]) > 0
+
+
 def state_numbers(model: ir.Model) -> None:
     """Marks single numbers as constants where the exporter writes the code's own numbers among the weights."""
     if model.producer_name not in _WRITE_NUMBERS_AS_WEIGHTS:
@@ -95,4 +121,4 @@ def remove_unused(reading: Reading) -> None:
                 again = True
 
 
-__all__ = ["Raise", "RaiseStatistics", "SpellPlainly", "remove_unused", "state_numbers"]
+__all__ = ["MergeHeads", "Raise", "RaiseHeads", "RaiseStatistics", "SpellPlainly", "remove_unused", "state_numbers"]

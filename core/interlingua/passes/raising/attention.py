@@ -11,13 +11,12 @@ import onnx_ir as ir
 
 from interlingua.ir.facts import shape_of
 from interlingua.passes.orders import order_of
-from interlingua.passes.raising import masks
+from interlingua.passes.raising import heads, masks
 from interlingua.passes.raising.reading import (
     Reading,
     Rule,
     attribute_int,
     broadcast,
-    integers,
     maker,
     near,
     new,
@@ -28,6 +27,7 @@ from interlingua.passes.raising.reading import (
     stated,
     tensor,
 )
+from interlingua.passes.raising.views import Axis, Builder, size_of, whole
 
 
 @dataclasses.dataclass
@@ -135,30 +135,6 @@ def _through_reshapes(reading: Reading, value: ir.Value | None) -> ir.Value | No
     return None
 
 
-def _shared_heads(reading: Reading, value: ir.Value) -> tuple[ir.Value, int] | None:
-    """What `Reshape(Expand(Unsqueeze(X, 2)))` repeats each head of, and how often."""
-    last = reading.made(value, "Reshape")
-    middle = None if last is None else reading.made(last.inputs[0], "Expand", "Tile")
-    first = None if middle is None else reading.made(middle.inputs[0], "Unsqueeze")
-    source = None if first is None else first.inputs[0]
-    before, after = sizes_of(source), sizes_of(value)
-    if first is None or middle is None or source is None or before is None or after is None or len(before) != 4:
-        return None
-    if integers(first.inputs[1]) not in ([2], [-3]) or len(after) != 4 or None in after:
-        return None
-    heads, wanted = before[1], after[1]
-    if not isinstance(heads, int) or not isinstance(wanted, int) or wanted % heads or heads == wanted:
-        return None
-    if middle.op_type == "Tile" and integers(middle.inputs[1]) != [1, 1, wanted // heads, 1, 1]:
-        return None
-    if (before[0], before[2], before[3]) != (after[0], after[2], after[3]):
-        return None
-    repeated = sizes_of(middle.outputs[0])
-    if repeated is None or len(repeated) != 5 or repeated[1] != heads or repeated[3:] != before[2:]:
-        return None
-    return source, wanted // heads
-
-
 def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     """Replaces `MatMul(Softmax(scale · MatMul(Q, Transpose(K)) + mask), V)` by `Attention(Q, K, V, mask)`.
 
@@ -171,7 +147,14 @@ def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     guarded = _guarded(reading, weights)
     softmax = reading.made(guarded or weights, "Softmax")
     count = rank(value)
-    if softmax is None or value is None or count not in (3, 4) or rank(weights) != count or softmax.inputs[0] is None:
+    if (
+        softmax is None
+        or value is None
+        or count is None
+        or count < 3
+        or rank(weights) != count
+        or softmax.inputs[0] is None
+    ):
         return None
     if attribute_int(softmax, "axis", -1) not in (-1, count - 1):
         return None
@@ -189,7 +172,7 @@ def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
         return None
     attributes, mask, more = said
     made.extend(more)
-    groups = None if extra or count != 4 else _grouped(reading, key, value)
+    groups = None if extra or count != 4 else heads.grouped(reading, key, value)
     if groups is not None:
         key, value = groups
     if not _fits(query, key, value, softmax.inputs[0], mask):
@@ -200,19 +183,59 @@ def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     operands = [query, key, value, mask]
     if count == 4:
         return [*made, new("Attention", operands, attributes, like=node.outputs[0])]
-    axis = tensor(node, f"{node.outputs[0].name}_heads", np.asarray([1], np.int64))
+    return (_lifted if count == 3 else _folded)(node, operands, attributes, made)
+
+
+def _lifted(
+    node: ir.Node, operands: Sequence[ir.Value | None], attributes: dict[str, object], made: list[ir.Node]
+) -> list[ir.Node]:
+    """`Squeeze(Attention(Unsqueeze(Q), Unsqueeze(K), Unsqueeze(V)))`: values without heads have one."""
+    builder = Builder(node)
+    axis = builder.numbers("heads", [1])
     lifted: list[ir.Value | None] = []
     for each in operands:
         shape = shape_of(each)
         if each is None or shape is None or len(shape) < 3:
             lifted.append(each)
-            continue
-        wide = new("Unsqueeze", [each, axis], like=each, shape=[shape[0], 1, *shape[1:]])
-        made.append(wide)
-        lifted.append(wide.outputs[0])
+        else:
+            lifted.append(builder.add("Unsqueeze", [each, axis], {}, (shape[0], 1, *shape[1:])))
     shape = shape_of(node.outputs[0]) or (None, None, None)
     inner = new("Attention", lifted, attributes, like=node.outputs[0], shape=[shape[0], 1, *shape[1:]])
-    return [*made, inner, new("Squeeze", [inner.outputs[0], axis], like=node.outputs[0])]
+    return [*made, *builder.nodes, inner, new("Squeeze", [inner.outputs[0], axis], like=node.outputs[0])]
+
+
+def _folded(
+    node: ir.Node, operands: Sequence[ir.Value | None], attributes: dict[str, object], made: list[ir.Node]
+) -> list[ir.Node] | None:
+    """`Reshape(Attention(Reshape(Q), Reshape(K), Reshape(V)))`: the axes in front of the heads are one."""
+    builder, mask = Builder(node), operands[3]
+    lifted: list[ir.Value | None] = []
+    for each in operands[:3]:
+        view = None if each is None else whole(each)
+        wide = None if view is None else builder.reshape(view.base, view.axes, _joined(view.axes))
+        if wide is None:
+            return None
+        lifted.append(wide)
+    shape = shape_of(mask)
+    if mask is not None and shape is not None and len(shape) > 3:
+        if any(size != 1 for size in shape[:-3]):
+            return None
+        axes = builder.numbers("axes", range(len(shape) - 3))
+        mask = builder.add("Squeeze", [mask, axes], {}, shape[-3:])
+    view = whole(node.outputs[0])
+    if view is None:
+        return None
+    inner = new("Attention", [*lifted, mask], attributes, like=node.outputs[0])
+    joined = _joined(view.axes)
+    inner.outputs[0].shape = ir.Shape([size_of(axis) for axis in joined])
+    builder.nodes.append(inner)
+    if builder.reshape(inner.outputs[0], joined, view.axes) is None:
+        return None
+    return [*made, *builder.nodes]
+
+
+def _joined(axes: Sequence[Axis]) -> list[Axis]:
+    return [[factor for axis in axes[:-3] for factor in axis], *axes[-3:]]
 
 
 def _guarded(reading: Reading, value: ir.Value | None) -> ir.Value | None:
@@ -273,25 +296,17 @@ def _masked(
     return attributes, terms[0] if terms else None, made
 
 
-def _grouped(reading: Reading, key: ir.Value, value: ir.Value) -> tuple[ir.Value, ir.Value] | None:
-    mark = reading.mark()
-    keys, values = _shared_heads(reading, key), _shared_heads(reading, value)
-    if keys is not None and values is not None and keys[1] == values[1]:
-        return keys[0], values[0]
-    reading.back(mark)
-    return None
-
-
 def _fits(query: ir.Value, key: ir.Value, value: ir.Value, scores: ir.Value, mask: ir.Value | None) -> bool:
     """Whether the operator takes these: one batch, whole groups of heads, a mask over all keys that widens nothing."""
     shapes = [sizes_of(each) for each in (query, key, value, scores)]
     if any(shape is None for shape in shapes):
         return False
     asked, kept, given, table = (shape for shape in shapes if shape is not None)
-    if None in (asked[0], kept[0], given[0]) or not asked[0] == kept[0] == given[0]:
+    lead = max(len(asked) - 3, 1)
+    if None in asked[:lead] or not asked[:lead] == kept[:lead] == given[:lead]:
         return False
-    if len(asked) == 4:
-        heads = asked[1], kept[1], given[1]
+    if len(asked) > 3:
+        heads = asked[-3], kept[-3], given[-3]
         if not all(isinstance(each, int) for each in heads) or heads[1] != heads[2] or heads[0] % heads[1]:  # type: ignore[operator]
             return False
     if mask is None:

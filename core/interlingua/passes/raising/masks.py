@@ -15,7 +15,10 @@ LARGEST = 1 << 22
 NEVER = -1e9
 """Added to a score, at or below this, a number leaves no weight beside a score that is not masked."""
 
-_MOVES = ("Unsqueeze", "Squeeze", "Reshape", "Transpose", "Expand", "Slice", "Gather", "Tile", "Identity", "Flatten")
+_MOVES = (
+    *("Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "Reshape", "Slice", "Split", "Squeeze"),
+    *("Tile", "Transpose", "Unsqueeze"),
+)
 _SUMS = ("Add", "Sub", "Mul", "Neg", "Where", "Concat", "Min", "Max", "Clip", "Relu")
 _HELD = ("Sigmoid", "Tanh", "Sin", "Cos", "Softmax")
 
