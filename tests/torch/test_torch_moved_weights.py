@@ -73,7 +73,9 @@ def test_a_model_without_a_state_keeps_its_weights_as_they_are_read(tmp_path: Pa
     [
         ("reshape(w, 4, 1, 3)", "w[:, None]"),
         ("reshape(w, 1, 4, 3, 1)", "w[None, :, :, None]"),
-        ("reshape(w, 12)", "w.reshape(12)"),
+        ("reshape(w, 12)", "w.flatten()"),
+        ("reshape(w, 1, 1, 12)", "w.flatten()[None, None]"),
+        ("reshape(w, 1, 2, 6)", "w.reshape(1, 2, 6)"),
         ("reshape(w, 3, 4)", "w.reshape(3, 4)"),
         ("transpose(w, 1, 0)", "w.T"),
         ("slice(w, 1, 1, 3)", "w[:, 1:]"),

@@ -49,14 +49,6 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
             meant[index] = found
     derived = _derived(holes, whole)
     free = [index for index in whole if index not in derived]
-    names = _names(holes, free, {base for _, base, _ in derived.values()})
-    inner: dict[int, ast.expr] = {index: name(names[index]) for index in free}
-    outer: dict[int, ast.expr] = {index: name(f"self.{names[index]}") for index in free}
-    for table in (inner, outer):
-        for index, (sign, base, factor) in derived.items():
-            number = ast.Constant(factor)
-            table[index] = operator("*", number, table[base]) if sign == "*" else _quotient(table[base], number)
-        table.update({index: table[other] for index, other in meant.items()})
     used = {
         base
         for step in steps
@@ -65,6 +57,15 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
         if (each := hole_index(node)) is not None
         for base in [derived[each][1] if each in derived else each]
     }
+    owned = {_owned(node) for row in rows for node in ast.walk(row)}
+    names = _names(holes, free, {base for _, base, _ in derived.values()}, used, owned)
+    inner: dict[int, ast.expr] = {index: name(names[index]) for index in free}
+    outer: dict[int, ast.expr] = {index: name(f"self.{names[index]}") for index in free}
+    for table in (inner, outer):
+        for index, (sign, base, factor) in derived.items():
+            number = ast.Constant(factor)
+            table[index] = operator("*", number, table[base]) if sign == "*" else _quotient(table[base], number)
+        table.update({index: table[other] for index, other in meant.items()})
     kept: list[ast.stmt] = [assign([f"self.{names[index]}"], name(names[index])) for index in free if index in used]
     arguments = [Argument(names[i], _values(holes[i]), _default(names[i], holes[i])) for i in free]
     arguments.sort(key=lambda argument: argument.default is not None)
@@ -113,15 +114,27 @@ def _is_width(hole: Hole) -> bool:
     return any(role.name in _WIDTHS for role in hole.roles)
 
 
-def _names(holes: Sequence[Hole], free: Sequence[int], bases: set[int]) -> dict[int, str]:
+def _owned(node: ast.AST) -> str:
+    """The name that `self.name = …` or `self.register_buffer("name", …)` makes the module's own."""
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        return node.attr
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "register_buffer":
+        return ast.literal_eval(node.args[0])  # type: ignore[no-any-return]
+    return ""
+
+
+def _names(
+    holes: Sequence[Hole], free: Sequence[int], bases: set[int], kept: set[int], owned: set[str]
+) -> dict[int, str]:
+    """The arguments' names; those that the class keeps have none of its layers and weights."""
     taken = Identifiers({"self"})
     widths = [index for index in free if _is_width(holes[index])]
     found: dict[int, str] = {}
     for index in free:
         hint = _width(holes, widths, index, index in bases) if index in widths else _hint(holes[index].roles)
-        if hint in taken:
+        if hint in taken or (index in kept and hint in owned):
             role = holes[index].roles[0]
-            hint = f"{role.attribute}_{hint}" if role.attribute else hint
+            hint = f"{role.attribute}_{hint}" if role.attribute else f"{hint}_value"
         found[index] = taken.take(hint, hint)
     return found
 

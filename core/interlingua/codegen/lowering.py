@@ -23,7 +23,7 @@ from interlingua.errors import Unsupported, UnsupportedModel
 from interlingua.ir.facts import facts_of, inputs_of, is_constant, qualified, raw_facts
 from interlingua.records import record, records
 
-__all__ = ["Context", "arranged", "by_card", "lower", "operands_for", "weight_for"]
+__all__ = ["Context", "arranged", "by_card", "by_cards", "lower", "operands_for", "weight_for"]
 
 
 def lower(model: ir.Model, dialect: Dialect, class_name: str = "Model") -> tuple[Program, tuple[Mapped, ...]]:
@@ -63,12 +63,24 @@ def _lower_node(context: Context, node: ir.Node) -> None:
         else:
             context.emit(node, lowered if isinstance(lowered, list) else [lowered])
         return
-    card, keywords = cards.choose(context.dialect.framework, facts)
+    context.emit(node, [by_cards(context, node, facts)])
+
+
+def by_cards(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """The expression of the first card that can say the node.
+
+    Where the source tells of its modules, a layer whose weights bear other names there is said as a function.
+
+    Raises:
+        Unsupported: none can.
+    """
+    dialect = context.dialect
+    card, keywords = cards.choose(dialect.framework, facts)
     if dialect.structured and card.kind is Kind.LAYER and not _is_named(card, node, facts):
         free = dataclasses.replace(facts, constants=facts.constants - {*card.weights})
         with contextlib.suppress(Unsupported):
             card, keywords = cards.choose(dialect.framework, free)
-    context.emit(node, [by_card(context, node, facts, card, keywords)])
+    return by_card(context, node, facts, card, keywords)
 
 
 def _is_named(card: Card, node: ir.Node, facts: Facts) -> bool:

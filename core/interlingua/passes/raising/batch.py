@@ -11,9 +11,12 @@ from interlingua.ir.edit import is_initializer
 from interlingua.ir.facts import known, shape_of
 from interlingua.ir.weights import moved
 from interlingua.passes.raising.affine import no_bias, unit_scale
+from interlingua.passes.raising.normalization import centred, mean_over, square
 from interlingua.passes.raising.reading import (
     Reading,
     Rule,
+    attribute_float,
+    attribute_int,
     filled,
     home,
     maker,
@@ -121,7 +124,30 @@ def batch_affine(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     return None
 
 
+def own_statistics(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `BatchNormalization(x, scale, bias, mean(x), variance(x))`, of one sample, by `InstanceNormalization`.
+
+    Exporters write so what trains batch normalization on its input alone, as scaled weight standardization does.
+    """
+    source, gamma, beta, mean, variance = node.inputs
+    shape, count = shape_of(source), rank(source)
+    if source is None or shape is None or count is None or count < 3 or shape[0] != 1 or not isinstance(shape[1], int):
+        return None
+    others = tuple(axis for axis in range(count) if axis != 1)
+    if attribute_int(node, "training_mode", 0) or any(each.uses() for each in node.outputs[1:]):
+        return None
+    if mean_over(reading, mean, keeps=False) != (source, others):
+        return None
+    spread = mean_over(reading, variance, keeps=False)
+    squared = None if spread is None or spread[1] != others else square(reading, spread[0])
+    if squared is None or centred(reading, squared) != (source, others):
+        return None
+    attributes: dict[str, object] = {"epsilon": attribute_float(node, "epsilon", 1e-5)}
+    return [new("InstanceNormalization", [source, gamma, beta], attributes, like=node.outputs[0])]
+
+
 RULES: Mapping[str, Sequence[Rule]] = {
+    "BatchNormalization": (own_statistics,),
     "Mul": (batch_affine,),
     "Add": (batch_affine,),
 }

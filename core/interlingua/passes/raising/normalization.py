@@ -26,22 +26,24 @@ from interlingua.passes.raising.reading import (
 )
 
 
-def _mean(reading: Reading, value: ir.Value | None) -> tuple[ir.Value, tuple[int, ...]] | None:
-    """What a mean that keeps its axes is of, and over which axes, counted from the first."""
+def mean_over(
+    reading: Reading, value: ir.Value | None, *, keeps: bool = True
+) -> tuple[ir.Value, tuple[int, ...]] | None:
+    """What a mean that `keeps` its axes, or does not, is of, and over which axes, counted from the first."""
     node = reading.made(value, "ReduceMean", "GlobalAveragePool")
     source = None if node is None else node.inputs[0]
     count = rank(source)
     if node is None or source is None or count is None:
         return None
     if node.op_type == "GlobalAveragePool":
-        return source, tuple(range(2, count))
+        return (source, tuple(range(2, count))) if keeps else None
     axes = integers(node.inputs[1]) if len(node.inputs) > 1 else None
-    if not axes or attribute_int(node, "keepdims", 1) != 1:
+    if not axes or attribute_int(node, "keepdims", 1) != keeps:
         return None
     return source, tuple(sorted(axis % count for axis in axes))
 
 
-def _square(reading: Reading, value: ir.Value | None) -> ir.Value | None:
+def square(reading: Reading, value: ir.Value | None) -> ir.Value | None:
     """What a square is of: `Pow(X, 2)` or `Mul(X, X)`."""
     node = reading.made(value, "Pow", "Mul")
     if node is None:
@@ -51,12 +53,12 @@ def _square(reading: Reading, value: ir.Value | None) -> ir.Value | None:
     return node.inputs[0] if node.inputs[0] is node.inputs[1] else None
 
 
-def _centred(reading: Reading, value: ir.Value | None) -> tuple[ir.Value, tuple[int, ...]] | None:
+def centred(reading: Reading, value: ir.Value | None) -> tuple[ir.Value, tuple[int, ...]] | None:
     """What its own mean is taken from, and over which axes."""
     node = reading.made(value, "Sub")
     if node is None or node.inputs[0] is None:
         return None
-    mean = _mean(reading, node.inputs[1])
+    mean = mean_over(reading, node.inputs[1])
     return (node.inputs[0], mean[1]) if mean is not None and mean[0] is node.inputs[0] else None
 
 
@@ -76,8 +78,8 @@ def _variance(reading: Reading, value: ir.Value | None) -> tuple[ir.Value, tuple
         epsilon = stated(constant)
         if epsilon is None or epsilon < 0:
             continue
-        mean = _mean(reading, each)
-        squared = None if mean is None else _square(reading, mean[0])
+        mean = mean_over(reading, each)
+        squared = None if mean is None else square(reading, mean[0])
         if mean is not None and squared is not None:
             return squared, mean[1], epsilon
     return None
@@ -120,8 +122,8 @@ def normalization(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
         return None
     above, (squared, axes, epsilon) = found
     mark = reading.mark()
-    top = _centred(reading, above)
-    inner = top if above is squared else _centred(reading, squared)
+    top = centred(reading, above)
+    inner = top if above is squared else centred(reading, squared)
     if top is None or inner is None or top[0] is not inner[0] or top[1] != axes or inner[1] != axes:
         reading.back(mark)
         return _normalized(node, "RMSNormalization", above, axes, epsilon) if above is squared else None
@@ -169,12 +171,12 @@ def _by_moments(node: ir.Node, reading: Reading, first: ir.Value, second: ir.Val
         return None
     mean, factor, beta = rest
     source = next((value for value, other in sides(product) if other is factor), None)
-    averaged = _mean(reading, mean)
+    averaged = mean_over(reading, mean)
     scaled = _inverse_and_weight(reading, factor)
     if source is None or averaged is None or scaled is None or averaged[0] is not source:
         return None
     (squared, axes, epsilon), gamma = scaled
-    inner = _centred(reading, squared)
+    inner = centred(reading, squared)
     if inner is None or inner[0] is not source or inner[1] != axes or averaged[1] != axes:
         return None
     shape, count = shape_of(source), rank(source)

@@ -9,23 +9,13 @@ from typing import Any
 
 import onnx_ir as ir
 
-from interlingua import cards
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
-from interlingua.codegen.lowering import Context, by_card
+from interlingua.codegen.lowering import Context
+from interlingua.codegen.lowering import by_cards as by_cards
 from interlingua.ir.facts import inputs_of
 
 FRAMEWORK = "torch"
-
-
-def by_cards(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """The expression of the first card that can say the node.
-
-    Raises:
-        Unsupported: none can.
-    """
-    card, keywords = cards.choose(FRAMEWORK, facts)
-    return by_card(context, node, facts, card, keywords)
 
 
 def by_api(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 
 from interlingua.codegen import expressions
@@ -12,8 +13,21 @@ Shapes = Sequence[tuple[int, ...]]
 
 
 def _reshaped(given: Sequence[ast.expr], shapes: Shapes, numbers: Numbers) -> ast.expr:
-    """`w[:, None]` where axes of size 1 come, else `w.reshape(…)`."""
-    sizes, wanted = list(shapes[0]), [int(number) for number in numbers]
+    """`w[:, None]` where axes of size 1 come, `w.flatten(1)` where the last are joined, else `w.reshape(…)`."""
+    wanted = [int(number) for number in numbers]
+    index = _with_new_axes(list(shapes[0]), wanted)
+    if index is not None:
+        return _indexed(given[0], index)
+    leading = next((axis for axis, size in enumerate(wanted) if size != 1), len(wanted))
+    kept = len(wanted) - leading - 1
+    if kept < 0 or tuple(wanted[leading:-1]) != shapes[0][:kept] or wanted[-1] != math.prod(shapes[0][kept:]):
+        return expressions.method(given[0], "reshape", wanted)
+    flat = expressions.method(given[0], "flatten", [kept] if kept else [])
+    return _indexed(flat, ["None"] * leading) if leading else flat
+
+
+def _with_new_axes(sizes: list[int], wanted: Sequence[int]) -> list[str] | None:
+    """The index that adds axes of size 1 to those of `sizes`; None where more happens to them."""
     index: list[str] = []
     for size in wanted:
         if sizes and sizes[0] == size:
@@ -22,12 +36,12 @@ def _reshaped(given: Sequence[ast.expr], shapes: Shapes, numbers: Numbers) -> as
         elif size == 1:
             index.append("None")
         else:
-            return expressions.method(given[0], "reshape", wanted)
+            return None
     if sizes or "None" not in index:
-        return expressions.method(given[0], "reshape", wanted)
+        return None
     while index[-1] == ":":
         index.pop()
-    return _indexed(given[0], index)
+    return index
 
 
 def _indexed(base: ast.expr, index: Sequence[str]) -> ast.expr:

@@ -19,6 +19,7 @@ from interlingua_torch.lowering.common import by_api, by_cards, by_helper, said,
 
 LAYER = "torch.nn.functional.layer_norm"
 ROOT_MEAN_SQUARE = "torch.nn.functional.rms_norm"
+INSTANCES = "torch.nn.functional.instance_norm"
 STATISTICS = "torch.native_layer_norm"
 
 _LARGEST = 1 << 16
@@ -94,8 +95,21 @@ def _last_sizes(source: ast.expr, axis: int) -> ast.expr:
 
 @lowers("GroupNormalization", "InstanceNormalization")
 def over_channels(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """The card's layer or call; the statistics are computed in at least float32 either way."""
-    return by_cards(context, node, without(facts, "stash_type"))
+    """The card's layer or call; the statistics are computed in at least float32 either way.
+
+    A scale of ones and a bias of zeros that nobody trains are left out where there is a call that can do without.
+    """
+    given = [value for values in inputs_of(node).values() for value in values]
+    if node.op_type == "GroupNormalization" or len(given) != 3:
+        return by_cards(context, node, without(facts, "stash_type"))
+    source, scale, bias = given
+    weight = None if _is_neutral(context, scale, 1) else scale
+    added = None if _is_neutral(context, bias, 0) else bias
+    if weight is not None and added is not None:
+        return by_cards(context, node, facts)
+    tensors_said = {"weight": weight, "bias": added}
+    keywords = {name: context.as_tensor(value) for name, value in tensors_said.items() if value is not None}
+    return by_api(context, node, INSTANCES, [context.as_tensor(source)], keywords | said(eps=(facts["epsilon"], 1e-5)))
 
 
 @lowers("MeanVarianceNormalization")
