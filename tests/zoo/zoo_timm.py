@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
 from zoo_rows import Architecture, images, made
 
 SIZES = {
@@ -19,7 +23,29 @@ SIZES = {
     "ghostnet_100": 96,
 }
 
-ROWS = tuple(
-    Architecture(name, "timm", made("timm", "create_model", model_name=name, pretrained=False), images(size))
-    for name, size in SIZES.items()
-)
+
+class Forgetful(dict[str, Any]):
+    """A cache in which nothing is found."""
+
+    def __contains__(self, key: object) -> bool:
+        return False
+
+
+def _build(name: str) -> Callable[[], nn.Module]:
+    """A builder of a model that computes its attention biases from the parameters each time.
+
+    LeViT keeps them from its first call in evaluation on: an exported program would have constants in their place.
+    """
+    build = made("timm", "create_model", model_name=name, pretrained=False)
+
+    def built() -> nn.Module:
+        model = build()
+        for module in model.modules():
+            if hasattr(module, "attention_bias_cache"):
+                module.attention_bias_cache = Forgetful()
+        return model
+
+    return built
+
+
+ROWS = tuple(Architecture(name, "timm", _build(name), images(size)) for name, size in SIZES.items())
