@@ -13,7 +13,7 @@ from interlingua.codegen.constructs import Constructs
 from interlingua.codegen.expressions import call
 from interlingua.codegen.optional import merged
 from interlingua.codegen.steps import Step
-from interlingua.codegen.structure import Module, canonical, is_numbered
+from interlingua.codegen.structure import Module, canonical, is_sequential
 from interlingua.codegen.unify import Different, Signature, Unifier
 from interlingua.names import Identifiers
 
@@ -42,7 +42,7 @@ class Blocks:
         self._names = taken
         self.blocks: list[Block] = []
         modules = list({id(module): module for module in root.everything() if module is not root}.values())
-        for group in _ordered([module for module in modules if not is_numbered(module)]):
+        for group in _ordered([module for module in modules if not is_sequential(module)]):
             for cluster in self._clusters(group):
                 self._add(cluster)
 

@@ -13,7 +13,7 @@ from interlingua.codegen.expressions import assign, call, literal
 from interlingua.codegen.lowering import arranged
 from interlingua.codegen.program import Layer, Tensor
 from interlingua.codegen.steps import Step
-from interlingua.codegen.structure import Module, Unstructured, attribute_of
+from interlingua.codegen.structure import Module, Unstructured, attribute_of, is_numbered
 from interlingua.codegen.unify import Signature
 from interlingua.errors import InterlinguaError, Unsupported
 from interlingua.ir.facts import facts_of
@@ -23,7 +23,10 @@ Child = Module | Layer | Tensor | None
 
 @dataclasses.dataclass(frozen=True)
 class Spelling:
-    """A framework's containers, and how it says a tensor: `tensor` makes the statement, `parameter` the expression."""
+    """A framework's containers, and how it says a tensor: `tensor` makes the statement, `parameter` the expression.
+
+    `ordering` is the import of the `OrderedDict` in which a chain of named layers is given.
+    """
 
     base: str
     sequential: str
@@ -31,6 +34,7 @@ class Spelling:
     mapped: str
     parameters: str
     nothing: str
+    ordering: str
     tensor: Callable[[str, Tensor], ast.stmt]
     parameter: Callable[[Tensor], ast.expr]
 
@@ -136,7 +140,12 @@ class Constructs:
         for path, child in module.children.items():
             form = self.layer_form(child.steps[0]) if is_plain(child) and isinstance(child, Module) else None
             items[path] = form if form is not None else self.made(child)
-        return call(self.spelling.sequential, self._numbered(items))
+        if is_numbered(module):
+            return call(self.spelling.sequential, self._numbered(items))
+        self.imports.add(self.spelling.ordering)
+        order = sorted(items, key=_order(module.steps, list(items)))
+        rows: list[ast.expr] = [ast.Tuple([literal(name), items[name]], ast.Load()) for name in order]
+        return call(self.spelling.sequential, [call("OrderedDict", [ast.List(rows, ast.Load())])])
 
     def layer_form(self, step: Step) -> ast.expr | None:
         """The layer that does what a statement says: `nn.ReLU()` for `F.relu(x)`; None where the cards have none."""

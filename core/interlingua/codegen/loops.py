@@ -114,13 +114,13 @@ def _made(
         return None
     own = {n: f"{n}{MARK}turn" for slot, n in enumerate(writes[0]) if slot not in carried}
     own |= {writes[0][slot]: writes[-1][slot] for slot in carried}
-    aliases = _aliases(lists)
+    singles = aliases(lists)
     body: list[ast.stmt] = []
     written: set[str] = set()
     for step in bodies[0]:
         for tree in step.tree:
             made = rename(tree, own | {n: v for n, v in names.items() if n not in written})
-            body.append(_Layers(aliases).visit(made))
+            body.append(_Layers(singles).visit(made))
         written |= {*step.writes}
     if any(_is_read_later(bodies[0], writes[0], slot, initial) for slot, initial in carried.items()):
         return None
@@ -128,7 +128,7 @@ def _made(
         ast.Assign([ast.Name(last, ast.Store())], ast.Name(initial, ast.Load()), lineno=0)
         for last, initial in final.items()
     ]
-    whole = [*start_values, _header(lists, aliases, turns, body)]
+    whole = [*start_values, _header(lists, singles, turns, body)]
     return dataclasses.replace(
         steps[start],
         tree=whole,
@@ -147,7 +147,7 @@ def _is_read_later(body: Sequence[Step], writes: Sequence[str], slot: int, initi
     return False
 
 
-def _aliases(lists: Sequence[str]) -> dict[str, str]:
+def aliases(lists: Sequence[str]) -> dict[str, str]:
     """A variable for the layer of each list: `block` for `self.blocks`, `layer` for `self.encoder.layer`."""
     found: dict[str, str] = {}
     for name in lists:

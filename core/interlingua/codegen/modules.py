@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import onnx_ir as ir
@@ -12,13 +13,13 @@ from interlingua.codegen.blocks import Block, Blocks
 from interlingua.codegen.constructs import Constructs, Spelling
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.expressions import call, name
-from interlingua.codegen.loops import rolled
-from interlingua.codegen.naming import locals_of, method
+from interlingua.codegen.loops import aliases, rolled
+from interlingua.codegen.naming import Told, locals_of, method
 from interlingua.codegen.program import Program
 from interlingua.codegen.repeats import shortened
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
 from interlingua.codegen.steps import Step
-from interlingua.codegen.structure import Module, Tree, attribute_of, is_numbered, tree_of
+from interlingua.codegen.structure import Module, Tree, attribute_of, is_numbered, is_sequential, tree_of
 from interlingua.codegen.ties import Ties
 from interlingua.codegen.weights import Weight
 from interlingua.ir import metadata
@@ -72,12 +73,15 @@ def modules_code(
     tree = tree_of(program, classes, scopes, buffers, known)
     constructs = Constructs(dialect, spelling)
     for module in tree.root.everything():
-        if not is_numbered(module):
+        if not is_sequential(module):
             module.steps = rolled(module.steps, module.outputs, _sizes(module))
     reserved = {*dialect.reserved, *(row.short for row in dialect.abbreviations), program.name, *program.helpers}
     blocks = Blocks(tree.root, constructs, Identifiers(reserved))
-    writer = _Writer(dialect, spelling, reserved | {block.name for block in blocks.blocks})
-    items: list[Item] = [writer.block(block) for block in blocks.blocks]
+    given = dict(zip(tree.root.inputs, (port.identifier for port in program.inputs), strict=True))
+    writer = _Writer(dialect, spelling, reserved | {block.name for block in blocks.blocks}, constructs, given)
+    whole = [ast.Expr(constructs.made(tree.root))] if is_numbered(tree.root) else constructs.rows(tree.root)
+    used = _used(blocks.blocks, whole)
+    items: list[Item] = [writer.block(block) for block in blocks.blocks if block.name in used]
     ties = {path_of(other, tree.paths): path_of(first, tree.paths) for other, first in program.ties().items()}
     ties = {other: first for other, first in ties.items() if other != first}
     names = _names(program, tree.paths)
@@ -86,21 +90,57 @@ def modules_code(
     return Modules(items, constructs.imports, tree.paths, ties | _spread(pairs, names))
 
 
+def _used(blocks: Sequence[Block], rows: Sequence[ast.stmt]) -> set[str]:
+    """The classes that the rows make, and those that these are made of: a layer may say what a small class did."""
+    found = _named(rows)
+    for block in reversed(blocks):
+        if block.name in found:
+            found |= _named(block.rows) | {n for a in block.arguments for value in a.values for n in _named([value])}
+    return found
+
+
+def _named(trees: Sequence[ast.AST]) -> set[str]:
+    return {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
 def _sizes(module: Module) -> dict[str, int]:
     """The lengths of the lists of layers that the module owns, by dotted name."""
     found: dict[str, set[str]] = {}
     for path in module.children:
-        before, _, number = path.rpartition(".")
-        if before and number.isdigit():
-            found.setdefault(before, set()).add(number)
+        parts = path.split(".")
+        for index in range(1, len(parts)):
+            if parts[index].isdigit():
+                found.setdefault(".".join(parts[:index]), set()).add(parts[index])
     return {path: len(numbers) for path, numbers in found.items() if str(len(numbers) - 1) in numbers}
 
 
 class _Writer:
-    def __init__(self, dialect: Dialect, spelling: Spelling, reserved: set[str]) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        spelling: Spelling,
+        reserved: set[str],
+        constructs: Constructs,
+        inputs: Mapping[str, str],
+    ) -> None:
         self._dialect = dialect
         self._spelling = spelling
         self._reserved = reserved
+        self._constructs = constructs
+        self._inputs = inputs
+        self._arguments: dict[str, list[str]] = {}
+
+    def _arguments_of(self, module: Module) -> Callable[[ast.Call], Sequence[str]]:
+        """The names that the classes of a module's children give the arguments of a call."""
+        by_text: dict[str, list[str]] = {}
+        for path, child in module.children.items():
+            made = self._constructs.instances.get(id(child))
+            if isinstance(made, ast.Call):
+                by_text[ast.unparse(attribute_of(path))] = self._arguments.get(ast.unparse(made.func), [])
+        lists = {re.sub(r"\[\d+\]$", "", text): names for text, names in by_text.items() if text.endswith("]")}
+        loops = {single: lists[f"self.{name}"] for name, single in aliases([each[5:] for each in lists]).items()}
+        known = loops | by_text
+        return lambda call: known.get(ast.unparse(call.func), ())
 
     def block(self, block: Block) -> Suite:
         """A class of modules."""
@@ -108,14 +148,19 @@ class _Writer:
             a.name if a.default is None else f"{a.name}={ast.unparse(ast.fix_missing_locations(a.default))}"
             for a in block.arguments
         ]
-        forward = self._forward(block.inputs, block.steps, block.outputs, {})
+        given = dict(zip(block.inputs, block.example.inputs, strict=True))
+        inputs = {name: self._inputs[value] for name, value in given.items() if value in self._inputs}
+        told = Told(self._arguments_of(block.example), inputs)
+        forward = self._forward(block.inputs, block.steps, block.outputs, {}, told)
+        self._arguments[block.name] = self._named
         return self._class(block.name, self._spelling.base, arguments, block.rows, forward)
 
     def root(self, program: Program, tree: Tree, constructs: Constructs, last: Sequence[ast.stmt]) -> Suite:
         """The model's own class."""
         root = tree.root
         given = dict(zip(root.inputs, (port.identifier for port in program.inputs), strict=True))
-        forward = self._forward(root.inputs, root.steps, root.outputs, given)
+        told = Told(self._arguments_of(root), {})
+        forward = self._forward(root.inputs, root.steps, root.outputs, given, told)
         if not is_numbered(root):
             return self._class(program.name, self._spelling.base, [], [*constructs.rows(root), *last], forward)
         whole = constructs.made(root)
@@ -143,10 +188,16 @@ class _Writer:
         return Suite(class_header(title, base), [made, forward] if rows else [forward])
 
     def _forward(
-        self, inputs: Sequence[str], steps: Sequence[Step], outputs: Sequence[str], given: Mapping[str, str]
+        self,
+        inputs: Sequence[str],
+        steps: Sequence[Step],
+        outputs: Sequence[str],
+        given: Mapping[str, str],
+        told: Told,
     ) -> Suite:
         taken = Identifiers(self._reserved | locals_of(steps))
-        found = method(inputs, steps, outputs, given=given, nests=self._nests, taken=taken)
+        found = method(inputs, steps, outputs, given=given, nests=self._nests, taken=taken, told=told)
+        self._named = found.arguments
         body: list[Item] = [Line(tree, comment) for tree, comment in found.body]
         final = found.body[-1][0] if found.body else None
         whole = ", ".join(found.returned)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from interlingua.codegen.steps import Step, is_value, loaded, rename, stored
+from interlingua.codegen.nesting import base_of, is_owned, nested
+from interlingua.codegen.steps import Step, is_value, rename, stored
 from interlingua.names import Identifiers
 
-_LONGEST = 72
+_ATTENTION = ("query", "key", "value")
+_GENERAL = frozenset({"", "x", "y", "input", "other", "dim", "size"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,14 @@ class Method:
     returned: list[str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What names come from: the arguments of the module that a call is of, and the model's inputs among the values."""
+
+    arguments: Callable[[ast.Call], Sequence[str]] = lambda call: ()
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
 def method(
     inputs: Sequence[str],
     steps: Sequence[Step],
@@ -30,32 +39,40 @@ def method(
     given: Mapping[str, str],
     nests: Callable[[Step], bool],
     taken: Identifiers,
+    told: Told,
 ) -> Method:
     """The method of the steps. `given` are names of inputs, `nests` tells the steps whose operand a person nests."""
-    steps = _nested(steps, outputs, nests)
+    steps = nested(steps, outputs, nests)
+    roles = _roles(steps, told.arguments)
     last: dict[str, int] = {name: len(steps) for name in outputs}
     for position, step in enumerate(steps):
         for name in step.reads:
             last[name] = max(last.get(name, 0), position)
     names: dict[str, str] = {}
     for name in inputs:
-        hint = given.get(name) or ("x" if "x" not in taken and name == inputs[0] else _input_hint(name, steps))
+        hint = given.get(name) or (
+            "x" if "x" not in taken and name == inputs[0] else _input_hint(name, roles, told.inputs)
+        )
         names[name] = taken.take(hint, hint)
     fixed = {name for name in inputs if names[name] != "x"}
     for position, step in enumerate(steps):
-        heirs = [n for n in step.reads if n in names and last[n] == position and n not in fixed]
+        heirs = [n for n in step.reads if n in names and last[n] == position and n not in fixed and n not in roles]
+        free = "x" not in taken or all(last[n] <= position for n in names if names[n] == "x" and n in last)
         simple = len(step.tree) == 1 and isinstance(step.tree[0], ast.Assign)
         names |= {} if simple else _going_on(step, names, {name for name in heirs if last[name] == position})
         for name in step.writes:
             if name in names:
                 continue
-            if simple and heirs:
+            role = roles.get(name, "")
+            if simple and heirs and not role:
                 names[name] = names[heirs.pop(0)]
-            elif simple and "x" not in taken and name in last:
-                names[name] = taken.take("x", "x")
+            elif simple and free and name in last and not role:
+                names[name] = "x"
+                taken.reserve("x")
             else:
-                hint = _hint(step)
+                hint = role or _hint(step, names)
                 names[name] = taken.take(hint, hint)
+            free = free and names[name] != "x"
     body = [(rename(tree, names), step.comment if tree is step.tree[0] else "") for step in steps for tree in step.tree]
     kept = [(tree, comment) for tree, comment in body if not _is_idle(tree)]
     return Method([names[name] for name in inputs], kept, [names[name] for name in outputs])
@@ -78,72 +95,56 @@ def _is_idle(tree: ast.stmt) -> bool:
     return isinstance(tree, ast.Assign) and ast.unparse(tree.targets[0]) == ast.unparse(tree.value)
 
 
-def _input_hint(name: str, steps: Sequence[Step]) -> str:
-    """A name for an input: the keyword it is given for, else `y`."""
+def _roles(steps: Sequence[Step], told: Callable[[ast.Call], Sequence[str]]) -> dict[str, str]:
+    """What values are for: the query of an attention, the keyword or argument of a module that they are given as."""
+    found: dict[str, str] = {}
     for step in steps:
-        for tree in step.tree:
-            for node in ast.walk(tree):
-                if isinstance(node, ast.keyword) and isinstance(node.value, ast.Name) and node.value.id == name:
-                    return node.arg or "y"
-    return name.rpartition("@")[2].rpartition("_")[2] if "@" in name else "y"
+        for node in (node for tree in step.tree for node in ast.walk(tree)):
+            if not isinstance(node, ast.Call):
+                continue
+            names = _ATTENTION if ast.unparse(node.func).endswith("scaled_dot_product_attention") else told(node)
+            pairs = [*zip(node.args, names, strict=False), *((each.value, each.arg or "") for each in node.keywords)]
+            for value, name in pairs:
+                if isinstance(value, ast.Name) and is_value(value.id) and not _is_general(name):
+                    found.setdefault(value.id, name.rstrip("_0123456789"))
+    return found
 
 
-def _hint(step: Step) -> str:
-    """What a step's result is called: after the layer or function it calls."""
+def _is_general(name: str) -> bool:
+    """Whether a name tells nothing: `y_2`."""
+    return not name or name.rstrip("_0123456789") in _GENERAL
+
+
+def _input_hint(name: str, roles: Mapping[str, str], told: Mapping[str, str]) -> str:
+    """A name for an input: what it is for, else the input of the model that it is, else `y`."""
+    if name in roles:
+        return roles[name]
+    source = told.get(name, "").rstrip("_0123456789")
+    return "y" if _is_general(source) else source
+
+
+def _hint(step: Step, names: Mapping[str, str]) -> str:
+    """What a step's result is called: after the layer or function it calls, or what a method is called on."""
     made = step.tree[0].value if isinstance(step.tree[0], ast.Assign) else None
+    if made is None:
+        return "y"
     if isinstance(made, ast.IfExp):
         return "identity"
-    called = made.func if isinstance(made, ast.Call) else None
+    if isinstance(made, ast.Subscript) and isinstance(made.value, ast.Attribute) and made.value.attr == "shape":
+        return "size"
+    base = base_of(made)
+    if isinstance(base, ast.BinOp):
+        sides = (base_of(side) for side in (base.right, base.left))
+        base = next((side for side in sides if isinstance(side, ast.Call) and is_owned(side.func)), base)
+    if isinstance(base, ast.Name) and base.id in names:
+        stem = names[base.id].rstrip("_0123456789")
+        return "y" if _is_general(stem) else stem
+    called = base.func if isinstance(base, ast.Call) else base
     while isinstance(called, ast.Subscript):
         called = called.value
     if isinstance(called, ast.Attribute):
         return "out" if called.attr[-1].isdigit() else called.attr
-    if isinstance(called, ast.Name):
-        return called.id
-    if isinstance(made, ast.Subscript) and isinstance(made.value, ast.Attribute) and made.value.attr == "shape":
-        return "size"
-    return "y"
-
-
-def _nested(steps: Sequence[Step], outputs: Sequence[str], nests: Callable[[Step], bool]) -> list[Step]:
-    """The steps with an activation's operand in it, where nothing else reads that."""
-    readers: dict[str, int] = dict.fromkeys(outputs, 1)
-    for step in steps:
-        for tree in step.tree:
-            for name in loaded(tree):
-                readers[name] = readers.get(name, 0) + 1
-    found: list[Step] = []
-    for step in steps:
-        before = found[-1] if found else None
-        if before is not None and nests(step) and _fits(before, step, readers):
-            made = before.tree[0]
-            assert isinstance(made, ast.Assign)
-            whole = [_replaced(each, before.writes[0], made.value) for each in step.tree]
-            reads = tuple(dict.fromkeys(n for each in whole for n in loaded(each) if is_value(n)))
-            found[-1] = dataclasses.replace(step, tree=whole, reads=reads, comment=before.comment or step.comment)
-        else:
-            found.append(step)
-    return found
-
-
-def _fits(before: Step, step: Step, readers: Mapping[str, int]) -> bool:
-    if len(before.tree) != 1 or not isinstance(before.tree[0], ast.Assign) or len(before.writes) != 1:
-        return False
-    simple = len(step.tree) == 1 and isinstance(step.tree[0], ast.Assign) and step.reads == before.writes
-    short = len(ast.unparse(ast.fix_missing_locations(copy.deepcopy(before.tree[0].value)))) <= _LONGEST
-    return simple and readers.get(before.writes[0], 0) == 1 and short
-
-
-class _Replacing(ast.NodeTransformer):
-    def __init__(self, name: str, value: ast.expr) -> None:
-        self._name, self._value = name, value
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return self._value if node.id == self._name and isinstance(node.ctx, ast.Load) else node
-
-
-def _replaced(tree: ast.stmt, name: str, value: ast.expr) -> ast.stmt:
-    return _Replacing(name, value).visit(copy.deepcopy(tree))  # type: ignore[no-any-return]
+    return called.id if isinstance(called, ast.Name) and isinstance(base, ast.Call) else "y"
 
 
 def locals_of(steps: Sequence[Step]) -> set[str]:

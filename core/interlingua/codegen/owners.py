@@ -12,6 +12,7 @@ from interlingua.codegen.ties import Ties
 from interlingua.ir.origin import Constant, Parameter
 
 _PART = re.compile(r"[A-Za-z_0-9][\w-]*")
+_NUMBER = re.compile(r"(_\d+)+$")
 
 Scopes = tuple[str, ...]
 
@@ -85,7 +86,8 @@ def owners(
             _name(layer.attribute, room(scope), take)
     for tensor in program.tensors:
         if tensor.attribute not in found:
-            _name(tensor.attribute, room(_shared(used.get(tensor.attribute, ()))), take)
+            hint = _NUMBER.sub("", tensor.attribute) if isinstance(tensor.weight.origin, Constant) else ""
+            _name(tensor.attribute, room(_shared(used.get(tensor.attribute, ()))), take, hint)
     return found
 
 
@@ -97,11 +99,12 @@ def _holder(tensor: Tensor, program: Program) -> tuple[Layer, str] | None:
     return next(pairs, None)
 
 
-def _name(attribute: str, scope: str, take: Callable[[str, str], bool]) -> None:
+def _name(attribute: str, scope: str, take: Callable[[str, str], bool], hint: str = "") -> None:
     """A name of its own inside a module, short where the flat name repeats the module's path."""
     flat = scope.replace(".", "_")
     short = attribute[len(flat) + 1 :] if flat and attribute.startswith(f"{flat}_") else attribute
     short = short if short and not short[0].isdigit() else attribute
+    short = "constant" if hint == "val" else hint or short
     short = "layer" if flat == short or flat.endswith(f"_{short}") else short
     stem = f"{scope}.{short}" if scope else short
     number = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from interlingua.codegen.owners import owned, owners
@@ -256,28 +257,47 @@ def is_numbered(module: Module) -> bool:
     return any(isinstance(node, ast.Subscript) and ast.unparse(node.value) == "self" for node in trees)
 
 
+def is_sequential(module: Module) -> bool:
+    """Whether the module is a list of layers called in their order, with numbers, or with names in the source too."""
+    if is_numbered(module):
+        return True
+    called = _chained(module)
+    layers = not any(isinstance(child, Tensor) or child is None for child in module.children.values())
+    return module.kind == "Sequential" and layers and sorted(called or ()) == sorted(module.children)
+
+
 def is_chain(module: Module) -> bool:
     """Whether numbered children are called one after the other, each with what the one before gave."""
-    if len(module.inputs) != 1 or len(module.outputs) != 1 or not module.steps:
+    called = _chained(module)
+    numbers = [int(name) for name in called or () if name.isdigit()]
+    if not called or len(numbers) != len(called):
         return False
-    value, last = module.inputs[0], -1
+    return numbers == sorted(set(numbers)) and numbers[-1] - len(numbers) <= _GAPS
+
+
+def _chained(module: Module) -> list[str] | None:
+    """The children that the module calls, each with what the one before gave; None where it does something else."""
+    if len(module.inputs) != 1 or len(module.outputs) != 1 or not module.steps:
+        return None
+    value, found = module.inputs[0], []
     for step in module.steps:
-        number = _called(step, value)
-        if number is None or number <= last:
-            return False
-        value, last = step.writes[0], number
-    return value == module.outputs[0] and last - len(module.steps) <= _GAPS
+        child = _called(step, value)
+        if child is None:
+            return None
+        found.append(child)
+        value = step.writes[0]
+    return found if value == module.outputs[0] else None
 
 
-def _called(step: Step, value: str) -> int | None:
-    """The number of the child that the step calls with the value alone."""
+def _called(step: Step, value: str) -> str | None:
+    """The name of the child that the step calls with the value alone."""
     tree = step.tree[0] if len(step.tree) == len(step.writes) == 1 else None
     made = tree.value if isinstance(tree, ast.Assign) else None
     if not isinstance(made, ast.Call) or made.keywords or len(made.args) != 1:
         return None
-    text = ast.unparse(made.func)
     fits = isinstance(made.args[0], ast.Name) and made.args[0].id == value
-    return int(text[5:-1]) if fits and text.startswith("self[") and text[5:-1].isdigit() else None
+    match = re.fullmatch(r"self(?:\.(\w+)|\[(\d+)\])", ast.unparse(made.func)) if fits else None
+    return match[1] or match[2] if match else None
 
 
 def canonical(module: Module) -> Module:

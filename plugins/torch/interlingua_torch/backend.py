@@ -112,6 +112,7 @@ SPELLING = Spelling(
     parameters="nn.ParameterList",
     nothing="nn.Identity",
     tensor=_own_tensor,
+    ordering="from collections import OrderedDict",
     parameter=_parameter,
 )
 
