@@ -98,3 +98,26 @@ def test_opsets_that_are_not_written(opset, tmp_path):
     model = passes.run(graph.model(graph("Relu", graph.input("x", [2]))), notes=Notes())
     with pytest.raises(UsageError, match="13 to 26"):
         backend.write(model, WriteRequest(plugin.framework("onnx"), tmp_path, WriteOptions(opset=opset)))
+
+
+@pytest.mark.parametrize(("sizes", "said"), [((2, 2), False), ((4, 5), True), ((5, 5), True)])
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+def test_rounding_up_without_a_window_more_is_rounding_down(op, sizes, said, tmp_path):
+    kernel = {(2, 2): [1, 1], (4, 5): [3, 2], (5, 5): [2, 2]}[sizes]
+    graph = Graph(26)
+    x = graph.input("x", [1, 2, *sizes])
+    made = graph(op, x, kernel_shape=kernel, strides=[2, 2], ceil_mode=1, name="it")
+    model = passes.run(graph.model(made), notes=Notes())
+    old = written(model.clone(), tmp_path / "old", 21)
+    assert any("ceil_mode" in node.attributes for node in old.graph) is said
+    feeds = {"x": np.random.default_rng(5).normal(size=(1, 2, *sizes)).astype(np.float32)}
+    np.testing.assert_allclose(compute(old, feeds)[0], compute(model, feeds)[0], rtol=1e-6)
+
+
+def test_rounding_up_on_one_axis_alone_is_refused(tmp_path):
+    graph = Graph(26)
+    x = graph.input("x", [1, 2, 2, 4])
+    made = graph("MaxPool", x, kernel_shape=[1, 3], strides=[2, 2], ceil_mode=1, name="it")
+    model = passes.run(graph.model(made), notes=Notes())
+    with pytest.raises(UnsupportedModel, match="begin one in the padding"):
+        written(model.clone(), tmp_path / "old", 21)

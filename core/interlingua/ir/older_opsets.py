@@ -17,6 +17,7 @@ from interlingua.errors import UnsupportedModel, UsageError
 from interlingua.ir import metadata
 from interlingua.ir.bodies import expand, inside
 from interlingua.ir.edit import add_initializer, constant, forget_names, graph_of, insert_before, replace
+from interlingua.ir.older_pooling import round_down
 from interlingua.ir.opset import OPSET, compatible, drop_defaults, raise_all, schema_of, typed
 from interlingua.ir.opset_adapters import REDUCTIONS, Refused
 from interlingua.ir.origin import Constant
@@ -381,6 +382,7 @@ Adapter = Callable[[ir.Node, int], bool]
 ADAPTERS: dict[str, tuple[int, Adapter]] = {
     **{f"Reduce{name}": (18, _reduction) for name in REDUCTIONS if name != "Sum"},
     **dict.fromkeys(("GRU", "LSTM", "RNN"), (14, _recurrent)),
+    **dict.fromkeys(("AveragePool", "MaxPool"), (22, round_down)),
     "BatchNormalization": (14, _batch_normalization),
     "CastLike": (15, _cast_like),
     "DFT": (20, _dft),
