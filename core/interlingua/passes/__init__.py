@@ -21,6 +21,7 @@ from interlingua.passes.no_ops import RemoveNoOps
 from interlingua.passes.origins import RecordOrigins
 from interlingua.passes.pads import ExplicitPads
 from interlingua.passes.raising import MergeHeads, Raise, RaiseHeads, RaiseStatistics, SpellPlainly
+from interlingua.passes.raising.recurrent import RaiseRecurrent
 from interlingua.passes.shape_arithmetic import NameDimensions, ResolveShapes
 from interlingua.passes.unused import RemoveUnused
 from interlingua.passes.upgrade import UpgradeOpset
@@ -48,6 +49,7 @@ CANONICAL: tuple[type[Pass], ...] = (
     ExplicitPads,
     SpellPlainly,
     RemoveNoOps,
+    RaiseRecurrent,
     Raise,
     RaiseHeads,
     MergeHeads,
