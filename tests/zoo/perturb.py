@@ -20,7 +20,7 @@ _CONSTANT_SPREAD = 1e-6
 def perturb(module: nn.Module, inputs: tuple[Any, ...], seed: int = 1) -> nn.Module:
     """The module, perturbed in place: no parameter stays constant, statistics are those of used layers.
 
-    Running statistics are taken from a pass over `inputs` and moved; without them the signal dies or explodes in deep
+    Running statistics are taken from a pass over `inputs`, and moved; without them the signal dies or explodes in deep
     networks, and a comparison of outputs that do not depend on the inputs proves nothing.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -32,25 +32,33 @@ def perturb(module: nn.Module, inputs: tuple[Any, ...], seed: int = 1) -> nn.Mod
         for buffer in module.buffers():
             if id(buffer) not in known and buffer.is_floating_point() and bool(torch.isfinite(buffer).all()):
                 buffer.mul_(1.0 + 0.01 * torch.rand(buffer.shape, generator=generator))
-        _observe(module, norms, inputs)
-        for norm in norms:
-            _move_statistics(norm, generator)
+        _observe(module, norms, inputs, generator)
     return module
 
 
-def _observe(module: nn.Module, norms: list[_BatchNorm], inputs: tuple[Any, ...]) -> None:
-    """Sets running statistics to those of one pass, everything but the batch norms in evaluation."""
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    module.eval()
-    for norm in norms:
-        norm.train()
-        norm.momentum = 1.0
-    module(*inputs)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.eval()
-        norm.momentum = momentum
+def _observe(module: nn.Module, norms: list[_BatchNorm], inputs: tuple[Any, ...], generator: torch.Generator) -> None:
+    """Sets running statistics to those of what comes in, moved, layer by layer in one pass.
+
+    A layer sees what the moved ones before it give. Statistics of the model as it was would let each layer amplify a
+    little; in a deep network that adds up to outputs that even two runs of PyTorch do not agree on.
+    """
+    left = dict.fromkeys(norms)
+
+    def settle(norm: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        assert isinstance(norm, _BatchNorm) and norm.running_mean is not None and norm.running_var is not None
+        axes = [axis for axis in range(given[0].ndim) if axis != 1]
+        norm.running_mean.copy_(given[0].mean(axes))
+        norm.running_var.copy_(given[0].var(axes, correction=0))
+        _move_statistics(norm, generator)
+        left.pop(norm, None)
+
+    handles = [norm.register_forward_pre_hook(settle) for norm in norms]
+    if norms:
+        module.eval()(*inputs)
+    for handle in handles:
+        handle.remove()
+    for norm in left:
+        _move_statistics(norm, generator)
 
 
 def _move_statistics(norm: _BatchNorm, generator: torch.Generator) -> None:
