@@ -159,7 +159,15 @@ class _Builder:
         inside = [steps[position] for call in calls for position in call]
         if any(self._is_inside(key, name) for step in inside for name in step.reads):
             return True
+        if self._is_beside_names(key):
+            return False
         return min(len(call) for call in calls) > _SMALL or self._is_link(path, key)
+
+    def _is_beside_names(self, key: str) -> bool:
+        """Whether the module has a number for a name and its siblings have names, as a parametrization's parts do."""
+        parent, _, last = key.rpartition(".")
+        inside = (leaf[len(parent) + 1 :] for leaf in self._leaves if leaf.startswith(f"{parent}."))
+        return last.isdigit() and not all(each.partition(".")[0].isdigit() for each in inside)
 
     def _is_link(self, path: str, key: str) -> bool:
         """Whether the module stands in a chain of numbered ones."""
