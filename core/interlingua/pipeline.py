@@ -17,6 +17,7 @@ from interlingua import notes as notes_of
 from interlingua.artifact import ReadOptions, Source, WriteOptions
 from interlingua.codegen.function_bodies import expand_all
 from interlingua.codegen.package import Package, WriteRequest
+from interlingua.collector import seldom_collecting
 from interlingua.errors import (
     InterlinguaError,
     InvalidSource,
@@ -39,6 +40,7 @@ from interlingua.worker import shared
 MATERIALISE_SECONDS = 1800.0
 
 
+@seldom_collecting()
 def read(
     path: object, options: ReadOptions | None = None, *, debug: bool = False, progress: Progress | None = None
 ) -> Source:
@@ -112,6 +114,7 @@ def prepare(model: ir.Model, framework: Framework, options: WriteOptions) -> ir.
     return layout.apply(copy, data_axes=axes, ops=ops, layout=options.layout, notes=options.notes)
 
 
+@seldom_collecting()
 def write(
     model: ir.Model,
     framework: Framework,
@@ -203,6 +206,7 @@ class ConvertOptions:
     debug: bool = False
 
 
+@seldom_collecting()
 def convert(
     source: object,
     to: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, TypeGuard
 
 import onnx_ir as ir
@@ -14,6 +14,7 @@ from interlingua.codegen import expressions
 from interlingua.codegen.decompose import decompose
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.integers import Integers
+from interlingua.codegen.layers import Layers
 from interlingua.codegen.moves import moved
 from interlingua.codegen.numbers import number
 from interlingua.codegen.package import Mapped
@@ -47,6 +48,7 @@ class Context:
         self.model = model
         self.dialect = dialect
         self.program = Program(class_name)
+        self.layers = Layers(self.program.layers, dialect)
         self.mapped: list[Mapped] = []
         self.refusals: list[Refusal] = []
         self._body = self.program.statements
@@ -220,9 +222,9 @@ class Context:
         return expressions.name(name)
 
     def trained(self, value: ir.Value) -> bool:
-        """Whether an initializer is a parameter of the source that training would move."""
+        """Whether an initializer is a parameter of the source that training would move by its gradient."""
         floating = value.dtype is not None and value.dtype.is_floating_point()
-        return floating and not isinstance(metadata.origin(value), Constant)
+        return floating and not isinstance(metadata.origin(value), Constant) and not _is_statistics(value)
 
     def tensor(self, weight: Weight, *, trainable: bool | None = None, hint: str = "") -> ast.expr:
         """The expression for a weight that stands by itself; the same initializer is kept once."""
@@ -264,12 +266,12 @@ class Context:
         source = place.layer or node.name or node.op_type
         call = expressions.call(self.api(api), arguments, {**(keywords or {}), **self._element_type(weights or {})})
         made = Layer("", call, dict(weights or {}), source)
-        again = self.same_layer(made)
+        again = self.layers.like(made)
         if again is not None:
             self.note_mapping(node, api, call)
             return expressions.parse(f"self.{again.attribute}")
         attribute = self._attributes.take(source, self._short(source))
-        self.program.layers.append(dataclasses.replace(made, attribute=attribute))
+        self.layers.add(dataclasses.replace(made, attribute=attribute))
         self.program.names[attribute] = source
         self.note_mapping(node, api, call)
         return expressions.parse(f"self.{attribute}")
@@ -282,14 +284,6 @@ class Context:
         if len(types) > 1:
             raise UnknownType("a layer whose weights are of several types")
         return {self.dialect.layer_dtype: self.dtype(types.pop())}
-
-    def same_layer(self, layer: Layer) -> Layer | None:
-        """Another layer of all these weights, or of the same module: the source calls it more than once."""
-        if not self.dialect.reuses_layers or not (layer.weights or self.dialect.structured):
-            return None
-        said, others = ast.dump(layer.call), (each for each in self.program.layers if each is not layer)
-        alike = (each for each in others if each.weights == layer.weights and ast.dump(each.call) == said)
-        return next((each for each in alike if layer.weights or each.source == layer.source), None)
 
     def note_mapping(self, node: ir.Node, api: str, call: ast.expr | None = None) -> None:
         """Takes down, for the report, what a node became."""
@@ -372,7 +366,7 @@ class Context:
         """Like `ref`, but the expression itself where it was found to be nested."""
         if self._inline is not None and self._inline[0] is value:
             statement = self._inline[1]
-            self._body.remove(statement)
+            del self._body[next(i for i in reversed(range(len(self._body))) if self._body[i] is statement)]
             self._inline = None
             return statement.value
         return self.ref(value)
@@ -398,7 +392,7 @@ class Context:
         self.program.outputs.extend(self._port(value) for value in self.model.graph.outputs)
         read = {each.id for s in self.program.statements for each in ast.walk(as_ast(s)) if _is_read(each)}
         unread = [each for each in (*self._sizes, *self._unsure) if each.targets[0] not in read]
-        _remove(self._body, unread)
+        _remove(self._body, {id(each) for each in unread})
 
     def run(self, nodes: list[ir.Node]) -> None:
         """Lowers nodes in their order; what cannot be said is kept in `refusals`."""
@@ -415,8 +409,8 @@ class Context:
                 self.refuse(node)
 
 
-def _remove(body: list[Statement], statements: Sequence[Statement]) -> None:
-    body[:] = [each for each in body if not any(each is other for other in statements)]
+def _remove(body: list[Statement], statements: Set[int]) -> None:
+    body[:] = [each for each in body if id(each) not in statements]
     for each in body:
         for inner in each.bodies if isinstance(each, Compound) else ():
             _remove(inner, statements)
@@ -424,3 +418,9 @@ def _remove(body: list[Statement], statements: Sequence[Statement]) -> None:
 
 def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+
+
+def _is_statistics(value: ir.Value) -> bool:
+    """Whether it is read as running mean or variance alone, which have no gradient."""
+    uses = value.uses()
+    return bool(uses) and all(use.node.op_type == "BatchNormalization" and use.idx in (3, 4) for use in uses)

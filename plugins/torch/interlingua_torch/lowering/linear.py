@@ -89,13 +89,8 @@ def add(context: Context, node: ir.Node, facts: Facts) -> list[ast.expr] | ast.e
             continue
         call = ast.Call(layer.call.func, layer.call.args, [k for k in layer.call.keywords if k.arg != "bias"])
         whole = dataclasses.replace(layer, call=call, weights={**layer.weights, "bias": Weight(bias)})
-        again = context.same_layer(whole)
-        if again is None:
-            context.program.layers[context.program.layers.index(layer)] = whole
-        else:
-            context.program.layers.remove(layer)
-            whole = again
-        context.program.statements.remove(statement)
+        whole = context.layers.exchange_last(whole)
+        context.program.statements.pop()
         context.note_mapping(node, LINEAR)
         assert isinstance(statement.value, ast.Call)
         return expressions.call(f"self.{whole.attribute}", statement.value.args)
@@ -114,9 +109,8 @@ def _linear_without_bias(context: Context, value: ir.Value) -> tuple[Layer, Stat
     called = f"self.{layer.attribute}("
     if not ast.unparse(last.value).startswith(called):
         return None
-    again = any(called in ast.unparse(each.value) for each in statements[:-1])
     bare = layer.weights.keys() == {"weight"} and ast.unparse(context.ref(value)) == last.targets[0]
-    return (layer, last) if bare and not again else None
+    return (layer, last) if bare and not context.layers.is_called_again(layer) else None
 
 
 @lowers("Gemm")

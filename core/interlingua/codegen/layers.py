@@ -1,0 +1,52 @@
+"""The layers of a program, found again by what they hold."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable
+
+from interlingua.codegen.dialect import Dialect
+from interlingua.codegen.program import Layer
+
+
+class Layers:
+    """What is known of the layers in `made`, which it adds to: which one another equals, and which are called again."""
+
+    def __init__(self, made: list[Layer], dialect: Dialect) -> None:
+        self._made = made
+        self._dialect = dialect
+        self._known: dict[Hashable, Layer] = {}
+        self._called_again: set[str] = set()
+
+    def like(self, layer: Layer) -> Layer | None:
+        """Another layer of all these weights, or of the same module: the source calls it more than once."""
+        if not self._dialect.reuses_layers or not (layer.weights or self._dialect.structured):
+            return None
+        again = self._known.get(_key(layer))
+        if again is not None:
+            self._called_again.add(again.attribute)
+        return again
+
+    def add(self, layer: Layer) -> None:
+        """Adds a layer that is like no other."""
+        self._made.append(layer)
+        self._known.setdefault(_key(layer), layer)
+
+    def is_called_again(self, layer: Layer) -> bool:
+        """Whether another call was found to be the layer's."""
+        return layer.attribute in self._called_again
+
+    def exchange_last(self, whole: Layer) -> Layer:
+        """Puts `whole` in place of the layer added last; an earlier layer that is like `whole` takes its calls over."""
+        last = self._made.pop()
+        if self._known.get(_key(last)) is last:
+            del self._known[_key(last)]
+        again = self.like(whole)
+        if again is None:
+            self.add(whole)
+        return again or whole
+
+
+def _key(layer: Layer) -> Hashable:
+    own = () if layer.weights else (layer.source,)
+    return (ast.dump(layer.call), frozenset(layer.weights.items()), own)
