@@ -60,7 +60,7 @@ def main() -> int:
     result = read_result()
     targets = arguments.target or list(TARGETS)
     part = bool(arguments.only or arguments.failed)
-    progress = None if part else CACHE / f"progress-{_digest()}.json"
+    progress = None if part else CACHE / f"progress-{sources_digest()}.json"
     for other in CACHE.glob("progress-*"):
         if progress and other != progress:
             other.unlink()
@@ -101,7 +101,7 @@ def main() -> int:
     return 1 if failures and part else 0
 
 
-def _digest() -> str:
+def sources_digest() -> str:
     """Of everything that a result depends on."""
     total = hashlib.sha256(repr(sorted(version(each) for each in ("onnx", "onnxruntime", "torch"))).encode())
     for top in (ROOT / "core", ROOT / "plugins" / "torch", ROOT / "tools"):

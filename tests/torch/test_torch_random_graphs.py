@@ -33,3 +33,30 @@ def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None
     report = convert(tmp_path / "model.onnx", "torch", tmp_path / "out")
     assert {proof.verdict for proof in report.proofs} == {"proved"}
     assert f"dtype=torch.{dtype}" in (tmp_path / "out" / "model.py").read_text()
+
+
+FOUND = {
+    "a range that its step leads away from is empty": (
+        """<ir_version: 10, opset_import: ["": 21]> g (float[1] x) => (float[n] y)
+        <float a = {2}, float b = {-1}, float c = {2}> { r = Range (a, b, c)  y = Concat <axis = 0> (r, x) }""",
+        {"x": np.array([3], np.float32)},
+    ),
+    "running statistics beside a scale that is computed are buffers": (
+        """<ir_version: 10, opset_import: ["": 18]> g (float[2, 2] x, float[2] s, float[2] b) => (float[2, 2] y)
+        <float[2] m = {-2.2, 0.7}, float[2] v = {0.5, 1.5}> { y = BatchNormalization (x, s, b, m, v) }""",
+        {
+            "x": np.array([[1, 2], [3, 5]], np.float32),
+            "s": np.array([2, 3], np.float32),
+            "b": np.array([0, 1], np.float32),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_is_mended(tmp_path: Path, name: str) -> None:
+    text, given = FOUND[name]
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "model.onnx")
+    np.savez(tmp_path / "inputs.npz", **given)
+    report = convert(tmp_path / "model.onnx", "torch", tmp_path / "out", verify_inputs=tmp_path / "inputs.npz")
+    assert {proof.verdict for proof in report.proofs} == {"proved"}

@@ -10,6 +10,7 @@ from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
+from interlingua.ir import edit
 from interlingua.ir.facts import inputs_of
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.templates import WIDER, converted, element_type, fill, given, narrowed, said, widened
@@ -45,8 +46,12 @@ def _number(context: Context, value: ir.Value) -> ast.expr:
 
 @lowers("Range")
 def numbers(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`torch.arange(n)`."""
+    """`torch.arange(n)`; of ends that the step leads away from, which torch refuses, no numbers at all."""
     first = given(node, 0)
+    held = [array.reshape(-1)[0].item() for each in node.inputs if (array := edit.constant(each)) is not None]
+    if len(held) == 3 and (held[1] - held[0]) * held[2] < 0:
+        nothing = expressions.call(context.api("torch.empty"), [0])
+        return _typed(context, nothing, first.dtype or ir.DataType.FLOAT)
     ends = [_number(context, given(node, position)) for position in range(3)]
     plainly = [ast.unparse(each) for each in ends]
     if plainly[2] == "1":
