@@ -149,11 +149,22 @@ class Cells:
             return self.plain(difference.inputs[0]), other_plain
         mixed = maker(other_plain, "Mul")
         for rest, fresh in sides(mixed) if mixed is not None else ():
-            complement = maker(self.plain(rest), "Sub")
-            one = near(stated(self.plain(complement.inputs[0])), 1.0) if complement is not None else False
-            if one and complement is not None and self.plain(complement.inputs[1]) is update:
+            if update is not None and self._complement(rest) is update:
                 return value, self.plain(fresh)
         return None, None
+
+    def _complement(self, value: ir.Value) -> ir.Value | None:
+        """What `1 − x`, or `−x + 1`, is the complement of."""
+        node = maker(self.plain(value), "Sub", "Add")
+        if node is None:
+            return None
+        if node.op_type == "Sub":
+            return self.plain(node.inputs[1]) if near(stated(self.plain(node.inputs[0])), 1.0) else None
+        for term, other in sides(node):
+            turned = maker(self.plain(term), "Neg")
+            if turned is not None and near(stated(self.plain(other)), 1.0):
+                return self.plain(turned.inputs[0])
+        return None
 
     def _candidate(self, value: ir.Value, hidden: ir.Value, update: Linear) -> Cell | None:
         """The cell of a candidate `Tanh(W·x + r · (R·h + b))`, or `Tanh(W·x + R·(r · h) + b)`."""
@@ -241,7 +252,7 @@ class Cells:
 
     def _product(self, node: ir.Node) -> Linear | None:
         source, weight = self.plain(node.inputs[0]), view_of(node.inputs[1], self.plain)
-        if source is None or weight is None or len(weight.shape) != 2 or view_of(source, self.plain) is not None:
+        if source is None or weight is None or len(weight.shape) != 2:
             return None
         biases: list[Bias] = []
         if node.op_type == "Gemm":
