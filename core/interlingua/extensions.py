@@ -140,10 +140,11 @@ def functions() -> list[Any]:
     return [function for module in _modules() for function in _functions(module)]
 
 
-def _functions(module: ModuleType) -> list[Any]:
+@functools.cache
+def _functions(module: ModuleType) -> tuple[Any, ...]:
     texts: Sequence[str] = getattr(module, "FUNCTIONS", ())
     if not texts:
-        return []
+        return ()
     import onnx
 
-    return [onnx.parser.parse_function(text) for text in texts]
+    return tuple(onnx.parser.parse_function(text) for text in texts)

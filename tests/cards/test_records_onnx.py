@@ -7,11 +7,13 @@ from typing import Any
 import onnx
 import pytest
 
+from interlingua import extensions
 from interlingua.cards import REQUIRED
 from interlingua.ir.build import OPSET
+from interlingua.own_operators import DOMAIN, RECORDS
 from interlingua.records import Record, records
 
-ROWS = [row for row in records().values() if not row.concept]
+ROWS = [row for row in records().values() if not row.concept and "::" not in row.name]
 BEYOND = {"auto_pad", "output_shape", "spatial", "consumed_inputs", "is_test"}
 """Attributes that the canonical form does without: `auto_pad` is resolved to `pads`, the others are of the past."""
 
@@ -73,3 +75,12 @@ def test_optional_and_variadic_inputs_are_the_schemas(row: Record) -> None:
 
 def test_the_thirty_five_records_are_there() -> None:
     assert len(ROWS) >= 33
+
+
+def test_operators_of_ours_have_the_inputs_and_attributes_of_their_bodies() -> None:
+    bodies = {f"{body.domain}::{body.name}": body for body in extensions.functions() if body.domain == DOMAIN}
+    own = {row.name: row for row in RECORDS}
+    assert own and set(bodies) == set(own)
+    for name, row in own.items():
+        assert list(row.order) == list(bodies[name].input)
+        assert set(row.parameters) == set(bodies[name].attribute)

@@ -43,6 +43,18 @@ def expand_all(model: ir.Model, able: Able) -> int:
     return count
 
 
+def expand_calls(model: ir.Model, able: Able) -> int:
+    """Puts bodies in the place of all calls of functions that the target does not say; says how many."""
+    count, work = 0, [node for node in model.graph if node.domain != ""]
+    while work:
+        node = work.pop()
+        if not able(node):
+            made = _users(node)
+            count += made is not None
+            work += [each for each in made or () if each.domain != ""]
+    return count
+
+
 def _users(node: ir.Node) -> list[ir.Node] | None:
     """The body that an extension gives an operator of its own."""
     given = {(function.domain, function.name): function for function in extensions.functions()}

@@ -16,11 +16,21 @@ from interlingua.cards import Card, Facts, Kind, Slot
 from interlingua.codegen import expressions
 from interlingua.codegen.context import Context
 from interlingua.codegen.dialect import Dialect
+from interlingua.codegen.function_bodies import expand_calls
 from interlingua.codegen.package import Mapped
 from interlingua.codegen.program import Program
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported, UnsupportedModel
 from interlingua.ir.facts import facts_of, inputs_of, is_constant, qualified, raw_facts
+from interlingua.notes import Notes
+from interlingua.passes import run
+from interlingua.passes.fold import FoldConstants
+from interlingua.passes.infer import InferShapes
+from interlingua.passes.names import NameNodes
+from interlingua.passes.no_ops import RemoveNoOps
+from interlingua.passes.raising import SpellPlainly
+from interlingua.passes.shape_arithmetic import ResolveShapes
+from interlingua.passes.unused import RemoveUnused
 from interlingua.records import record, records
 
 __all__ = ["Context", "arranged", "by_card", "by_cards", "lower", "operands_for", "weight_for"]
@@ -32,6 +42,8 @@ def lower(model: ir.Model, dialect: Dialect, class_name: str = "Model") -> tuple
     Raises:
         UnsupportedModel: nodes that neither a lowering, a card nor a decomposition can say, all at once.
     """
+    if not dialect.computes and expand_calls(model, lambda node: _is_said(node, dialect)):
+        run(model, _PLAIN, notes=Notes())  # sizes that a body works out are numbers where shapes are known
     context = Context(model, dialect, class_name, _lower_node)
     context.run(list(model.graph))
     if context.refusals:
@@ -42,6 +54,29 @@ def lower(model: ir.Model, dialect: Dialect, class_name: str = "Model") -> tuple
         )
     context.finish()
     return context.program, tuple(context.mapped)
+
+
+_PLAIN = (
+    InferShapes,
+    SpellPlainly,
+    FoldConstants,
+    ResolveShapes,
+    InferShapes,
+    FoldConstants,
+    RemoveNoOps,
+    RemoveUnused,
+    NameNodes,
+)
+"""What brings bodies in the place of calls into the canonical form."""
+
+
+def _is_said(node: ir.Node, dialect: Dialect) -> bool:
+    name = qualified(node)
+    return bool(
+        name in cards.by_record(dialect.framework)
+        or name in dialect.lowerings
+        or extensions.lowering(dialect.framework, name)
+    )
 
 
 def _lower_node(context: Context, node: ir.Node) -> None:

@@ -40,3 +40,9 @@ ONNX = Framework(
 def frameworks() -> Sequence[Framework]:
     """ONNX."""
     return (ONNX,)
+
+
+@hookimpl
+def extensions() -> Sequence[str]:
+    """The operators of our own domain."""
+    return ("interlingua.own_operators",)

@@ -33,7 +33,8 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     model = load(path, options.notes)
     chosen = _cut(model, options)
     _set_shapes(model, options)
-    own = [function.SerializeToString().hex() for function in extensions.functions()]
+    foreign = any(node.domain not in ("", "ai.onnx") for node in model.graph.all_nodes())
+    own = [function.SerializeToString().hex() for function in extensions.functions()] if foreign else []
     told = {"functions": own} if own else {}
     return Source(model, artifact, "onnx", {"path": str(path), **chosen, **told}, options.notes)
 

@@ -10,6 +10,7 @@ import warnings
 import torch
 
 from . import runtime_facts as facts
+from .runtime_pooling import with_whole_means
 from .runtime_recurrent import projected, translations, unrolled, whole
 from .runtime_values import Problem, one_line
 
@@ -115,8 +116,9 @@ def _program_to_onnx(program):
         program = unrolled(program)
     else:
         keeping = whole()
-    facts.forget_constant_outputs(program)
     with keeping:
+        program = with_whole_means(program)
+        facts.forget_constant_outputs(program)
         made = torch.onnx.export(
             program,
             dynamo=True,

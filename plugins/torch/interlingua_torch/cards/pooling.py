@@ -75,6 +75,18 @@ def _norm(api: str, kind: Kind) -> Card:
     )
 
 
+def _adaptive(rank: int, api: str, kind: Kind) -> Card:
+    return card(
+        f"interlingua::AdaptiveAveragePool{rank}D",
+        api,
+        kind=kind,
+        ranks=(rank,),
+        write=kind is Kind.FUNCTION,
+        inputs={"X": "input"},
+        output_size=per_axis("output_size", positional=True),
+    )
+
+
 _DIVISOR = {"divisor_override": Fixed(None, None)}
 
 CARDS = (
@@ -118,4 +130,6 @@ CARDS = (
         inputs={"X": "input"},
         fixed={"output_size": Fixed(1, REQUIRED), "return_indices": Fixed(False, False)},
     ),
+    *(_adaptive(rank, f"torch.nn.functional.adaptive_avg_pool{rank}d", Kind.FUNCTION) for rank in (1, 2, 3)),
+    *(_adaptive(rank, f"torch.nn.AdaptiveAvgPool{rank}d", Kind.LAYER) for rank in (1, 2, 3)),
 )

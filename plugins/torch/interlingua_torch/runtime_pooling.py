@@ -1,0 +1,51 @@
+"""Keeps adaptive means whole while PyTorch exports them: PyTorch gathers and masks each window instead."""
+
+import torch
+
+ATEN = torch.ops.aten
+RANKS = {ATEN.adaptive_avg_pool1d.default: 1, ATEN.adaptive_avg_pool2d.default: 2, ATEN.adaptive_avg_pool3d.default: 3}
+
+MEANS = {1: ATEN.avg_pool1d.default, 2: ATEN.avg_pool2d.default, 3: ATEN.avg_pool3d.default}
+
+
+def with_whole_means(program):
+    """The program with each adaptive mean of uneven windows as one operator of ours.
+
+    Where windows are even PyTorch's own decomposition is a mean or an ordinary pooling.
+    """
+    nodes = [node for node in program.graph.nodes if node.target in RANKS and _uneven(node)]
+    return program.run_decompositions({node.target: _whole(node.target) for node in nodes}) if nodes else program
+
+
+def _uneven(node):
+    source, wanted = node.args[0].meta["val"], node.args[1]
+    return _is_uneven(source.shape[-len(wanted) :], wanted)
+
+
+def _is_uneven(sizes, wanted):
+    """Whether windows differ in size, or may; not said of outputs whose size only a run tells."""
+    if not all(isinstance(number, int) for number in wanted) or all(number == 1 for number in wanted):
+        return False
+    return any(not isinstance(size, int) or size % number for size, number in zip(sizes, wanted, strict=True))
+
+
+def _whole(target):
+    rank = RANKS[target]
+
+    def mean(x, output_size):
+        sizes = x.shape[-rank:]
+        if all(number == 1 for number in output_size):
+            return x.mean(list(range(-rank, 0)), keepdim=True)
+        if not _is_uneven(sizes, output_size):
+            window = [size // number for size, number in zip(sizes, output_size, strict=True)]
+            return MEANS[rank](x, window, window)
+        return torch.onnx.ops.symbolic(
+            "interlingua::AdaptiveAveragePool%dD" % rank,
+            (x,),
+            {"output_size": list(output_size)},
+            dtype=x.dtype,
+            shape=(*x.shape[:-rank], *output_size),
+            version=1,
+        )
+
+    return mean

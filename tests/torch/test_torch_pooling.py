@@ -1,0 +1,101 @@
+"""Adaptive means from PyTorch's modules: whole where windows differ, ordinary where they are even."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+from torch import nn
+
+import interlingua
+from interlingua.ir.facts import qualified
+
+
+class Called(nn.Module):
+    def __init__(self, pool: nn.Module) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.pool(x)
+
+
+def proved(module: nn.Module, example: tuple[torch.Tensor, ...], target: str, out: Path, **options: Any) -> str:
+    report = interlingua.convert(module.eval(), target, out, example_inputs=example, **options)
+    assert {proof.verdict for proof in report.proofs} == {"proved"}
+    return (out / "model.py").read_text() if target != "onnx" else ""
+
+
+UNEVEN = [
+    (nn.AdaptiveAvgPool1d(5), (2, 3, 7), "F.adaptive_avg_pool1d(x, 5)", "interlingua::AdaptiveAveragePool1D"),
+    (
+        nn.AdaptiveAvgPool2d((3, 7)),
+        (2, 3, 5, 4),
+        "F.adaptive_avg_pool2d(x, (3, 7))",
+        "interlingua::AdaptiveAveragePool2D",
+    ),
+    (
+        nn.AdaptiveAvgPool3d((2, 3, 4)),
+        (2, 3, 5, 6, 7),
+        "F.adaptive_avg_pool3d(x, (2, 3, 4))",
+        "interlingua::AdaptiveAveragePool3D",
+    ),
+]
+
+
+@pytest.mark.parametrize("module, shape, line, operator", UNEVEN, ids=["1", "2", "3"])
+def test_windows_that_differ_are_one_call(
+    module: nn.Module, shape: tuple[int, ...], line: str, operator: str, tmp_path: Path
+) -> None:
+    """PyTorch's exporter gathers and masks each window."""
+    example = (torch.rand(shape),)
+    assert f"return {line}" in proved(Called(module), example, "torch", tmp_path / "torch")
+    source = interlingua.read(Called(module).eval(), example_inputs=example)
+    assert [qualified(node) for node in source.model.graph] == [operator]
+
+
+def test_sizes_may_vary(tmp_path: Path) -> None:
+    dynamic = {"x": {0: "batch", 2: "height", 3: "width"}}
+    module = Called(nn.AdaptiveAvgPool2d((3, 7)))
+    text = proved(module, (torch.rand(2, 3, 9, 14),), "torch", tmp_path / "torch", dynamic=dynamic)
+    assert "F.adaptive_avg_pool2d(x, (3, 7))" in text
+    proved(module, (torch.rand(2, 3, 9, 14),), "onnx", tmp_path / "onnx", dynamic=dynamic)
+    model = onnx.load(tmp_path / "onnx" / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["AdaptiveAveragePool2D"]
+
+
+@pytest.mark.parametrize("wanted, said", [((3, 2), "F.avg_pool2d(x, 2)"), (1, "x.mean(dim=(-2, -1), keepdim=True)")])
+def test_even_windows_stay_ordinary(wanted: Any, said: str, tmp_path: Path) -> None:
+    """Beside one that is whole, which has its program decomposed by us."""
+
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            even: torch.Tensor = nn.functional.adaptive_avg_pool2d(x, wanted)
+            return even, nn.functional.adaptive_avg_pool2d(x, (4, 3))
+
+    text = proved(Two(), (torch.rand(2, 3, 6, 4),), "torch", tmp_path / "torch")
+    assert said in text and "F.adaptive_avg_pool2d(x, (4, 3))" in text
+
+
+def test_a_target_without_the_operator_is_written_by_products(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d((3, 7)), nn.AdaptiveAvgPool2d(1))
+    assert "adaptive" not in proved(module, (torch.rand(2, 3, 12, 15),), "paddle", tmp_path / "paddle")
+
+
+def test_a_recurrent_layer_beside_it_stays_whole(tmp_path: Path) -> None:
+    class Line(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool = nn.AdaptiveAvgPool1d(5)
+            self.cell = nn.GRU(7, 3, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.cell(self.pool(x).transpose(1, 2))[0]
+            return result
+
+    text = proved(Line(), (torch.rand(2, 7, 8),), "torch", tmp_path / "torch")
+    assert "nn.GRU(7, 3" in text and "F.adaptive_avg_pool1d(x, 5)" in text
