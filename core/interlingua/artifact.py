@@ -37,7 +37,8 @@ class ReadOptions:
 
     Of a source that is code: `arguments` of the factory, `example_inputs` (objects of a caller) or `examples` (an
     `.npz` file), `dtypes` by input name, and `dynamic` labels of axes by input name. `free_batch` makes a
-    batch of 1 that the source states a named one where every operator is shown to work sample by sample.
+    batch of 1 that the source states a named one where every operator is shown to work sample by sample; None does so
+    too, but says nothing where it cannot be shown.
     """
 
     inputs: tuple[str, ...] = ()
@@ -52,7 +53,7 @@ class ReadOptions:
     examples: Path | None = None
     dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     dynamic: Mapping[str, Mapping[int, str]] = dataclasses.field(default_factory=dict)
-    free_batch: bool = False
+    free_batch: bool | None = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,14 +25,17 @@ from interlingua.errors import (
     StrictNotes,
     UnsupportedModel,
     UsageError,
+    VerificationFailed,
+    WorkerFailed,
 )
 from interlingua.ir import metadata
 from interlingua.ir.validity import invalidity
-from interlingua.notes import Skipped
+from interlingua.notes import Notes, Skipped
 from interlingua.passes import layout
-from interlingua.passes.free_batch import FREED, FREEING
+from interlingua.passes.free_batch import CLEANING, FREED, FreeBatch
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
+from interlingua.proof import samples
 from interlingua.proof.prove import VerifyOptions, arrays_of, prove, turned_inputs
 from interlingua.report import Report, runtime_ports
 from interlingua.worker import shared
@@ -63,14 +66,24 @@ def read(
     with progress.stage("canonical form"):
         try:
             model = passes.run(source.model, notes=options.notes, debug=debug)
-            if options.free_batch:
-                model = passes.run(model, FREEING, notes=options.notes, debug=debug)
+            if options.free_batch is not False:
+                model = _freed(model, options, debug=debug)
         except InterlinguaError:
             raise
         except Exception as error:
             _blame(artifact.path, lambda: plugin.resolve(form.reader)(artifact, options).model, error)
             raise
     return dataclasses.replace(source, model=model)
+
+
+def _freed(model: ir.Model, options: ReadOptions, *, debug: bool) -> ir.Model:
+    """The model with a batch of 1 free, where that can be shown; why it stays is told to whoever asked."""
+    told = Notes()
+    model = passes.run(model, (FreeBatch,), notes=told, debug=debug)
+    for note in told:
+        if options.free_batch or FREED in model.meta:
+            options.notes.add(note)
+    return passes.run(model, CLEANING, notes=options.notes, debug=debug) if FREED in model.meta else model
 
 
 def _blame(path: Path, read_again: Callable[[], ir.Model], error: Exception) -> None:
@@ -216,15 +229,38 @@ def convert(
 ) -> Report:
     """Converts the model at `source`, or an object in memory, to `to`, proves it, and writes the folder `out`.
 
+    A batch that was freed without being asked for is fixed again where target or proof do not bear it.
+
     Raises:
         InterlinguaError: with its exit code (see docs/errors.md); nothing is written then.
     """
     options, progress = options or ConvertOptions(), progress or Progress()
-    target = Path(out)
+    output.check(Path(out), force=options.force)
     framework = plugin.framework(to)
-    output.check(target, force=options.force)
-    notes = options.read.notes
+    if options.read.free_batch is None and options.strict:
+        options = _fixed(options)
     origin = read(source, options.read, debug=options.debug, progress=progress)
+    try:
+        return _converted(origin, framework, Path(out), options, progress)
+    except (VerificationFailed, WorkerFailed, UnsupportedModel) as failure:
+        if options.read.free_batch is not None or FREED not in origin.model.meta:
+            raise
+        options = _fixed(options)
+        options.read.notes.add(Skipped("batch", f"stays 1; with a free one, {failure.message}"))
+    origin = read(source, options.read, debug=options.debug, progress=progress)
+    return _converted(origin, framework, Path(out), options, progress)
+
+
+def _fixed(options: ConvertOptions) -> ConvertOptions:
+    """The options with a batch of 1 kept, and notes taken anew."""
+    return dataclasses.replace(options, read=dataclasses.replace(options.read, free_batch=False, notes=Notes()))
+
+
+def _converted(
+    origin: Source, framework: Framework, target: Path, options: ConvertOptions, progress: Progress
+) -> Report:
+    """What was read, written for the framework and proved."""
+    notes = options.read.notes
     written = WriteOptions(
         options.layout, options.native, options.class_name, notes, options.opset, options.external_data
     )
@@ -235,8 +271,8 @@ def convert(
             package, prepared = write(origin.model, framework, folder, written, title=title)
             progress.count(len(package.mapped), len(prepared.graph), "nodes")
         asked = options.verify
-        if origin.model.meta.get(FREED):
-            asked = dataclasses.replace(asked, batch=1)
+        if FREED in origin.model.meta:
+            asked = dataclasses.replace(asked, batch=samples.count(asked.batch))
         arrays = arrays_of(origin, asked) if asked.run else dict(origin.examples)
         turned = turned_inputs(prepared, package, arrays) if arrays else {}
         sizes = {name: array.shape for name, array in turned.items()}

@@ -37,7 +37,7 @@ def _read_options(
     input_dtype: Mapping[str, str] | None = None,
     dynamic: Dynamic | None = None,
     arguments: Mapping[str, Any] | None = None,
-    free_batch: bool = False,
+    free_batch: bool | None = False,
 ) -> ReadOptions:
     shapes = dict(input_shape) if isinstance(input_shape, Mapping) else {"": tuple(input_shape)} if input_shape else {}
     on_disk = isinstance(example_inputs, (str, os.PathLike))
@@ -175,7 +175,7 @@ def convert(
     input_dtype: Mapping[str, str] | None = None,
     dynamic: Dynamic | None = None,
     arguments: Mapping[str, Any] | None = None,
-    free_batch: bool = False,
+    free_batch: bool | None = None,
     extensions: Sequence[str | Path] = (),
     layout: str = "source",
     native: str = "",
@@ -194,7 +194,8 @@ def convert(
 ) -> Report:
     """Converts the model `source` to the framework `to`, proves it, and writes the folder `out`.
 
-    The first options are those of `read`. `layout`: inputs and outputs keep the "source"'s axis order, take the
+    The first options are those of `read`; where `free_batch` is None, a batch of 1 is freed if that can be shown and
+    proved sample by sample, unless `strict`. `layout`: inputs and outputs keep the "source"'s axis order, take the
     target's "native" one, or everything stays "channels_first". `native` is the native artifact's format.
     To ONNX, `opset` is the opset to write (13 to 26, the newest where 0) and `external_data` puts the weights into a
     file beside the graph.

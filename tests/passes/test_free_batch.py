@@ -123,3 +123,51 @@ def test_another_batch_is_no_matter_of_the_pass(first):
     x = graph.input("x", [first, 4])
     fixed, freed, notes = fixed_and_freed(graph, graph("Relu", x))
     assert ir.to_proto(freed).SerializeToString() == ir.to_proto(fixed).SerializeToString() and not len(notes)
+
+
+def test_heads_whose_batch_stands_after_the_time():
+    """Attention as PyTorch writes it at a batch of 1: the axis of 1 moves by a Reshape, which would mix samples."""
+    graph = Graph(24)
+    x = graph.input("x", [1, 5, 8])
+    turned = graph("Transpose", x, perm=[1, 0, 2])
+    q, k, v = (graph("Reshape", graph("MatMul", turned, weights(8, 8)), sizes(1, 5, 8)) for _ in range(3))
+    mixed = graph("Attention", q, k, v, q_num_heads=2, kv_num_heads=2)
+    rows = graph("Gemm", graph("Reshape", mixed, sizes(5, 8)), weights(8, 8), weights(8))
+    y = graph("Transpose", graph("Reshape", rows, sizes(5, 1, 8)), perm=[1, 0, 2])
+    check_free(graph, graph("Add", x, y), 5, 8)
+
+
+def test_a_recurrent_layer_with_states_of_its_own():
+    graph = Graph(22)
+    x = graph.input("x", [1, 5, 3])
+    states = [np.full((1, 1, 4), number, np.float32) for number in (0.1, 0.3)]
+    y = graph(
+        "LSTM", graph("Transpose", x, perm=[1, 0, 2]), weights(1, 16, 3), weights(1, 16, 4), weights(1, 32), "",
+        *states, hidden_size=4,
+    )  # fmt: skip
+    y = graph("Transpose", graph("Squeeze", y, sizes(1)), perm=[1, 0, 2])
+    check_free(graph, y, 5, 3)
+
+
+def test_pictures_resized_sampled_and_transformed():
+    graph = Graph(22)
+    x = graph.input("x", [1, 2, 4, 6])
+    y = graph("Resize", x, "", "", sizes(1, 2, 8, 3), mode="linear")
+    grid = graph("Tanh", graph("Transpose", graph("Conv", y, weights(2, 2, 1, 1)), perm=[0, 2, 3, 1]))
+    y = graph("GridSample", y, grid, mode="linear")
+    y = graph("DFT", graph("Unsqueeze", y, sizes(4)), "", np.asarray(3, np.int64), onesided=1)
+    check_free(graph, graph("ReduceSum", y, sizes(4)), 2, 4, 6)
+
+
+def test_the_best_elements_of_each_sample():
+    graph = Graph(22)
+    x = graph.input("x", [1, 6, 3])
+    scores = graph("ReduceSum", x, sizes(2), keepdims=0)
+    values, best = graph("TopK", scores, sizes(2), outputs=2)
+    index = graph("Expand", graph("Unsqueeze", best, sizes(2)), sizes(1, 2, 3))
+    y = graph("GatherElements", x, index, axis=1)
+    check_free(graph, graph("Add", y, graph("Unsqueeze", values, sizes(2))), 6, 3)
+    graph = Graph(22)
+    x = graph.input("x", [1, 6])
+    _, best = graph("TopK", x, sizes(1), outputs=2, axis=0)
+    check_fixed(graph, best, "mixes samples")

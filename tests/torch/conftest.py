@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from interlingua.codegen.package import Package
 from interlingua.ir.build import Builder
 from interlingua.notes import Notes
 from interlingua.proof import execute
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers that test files share
 
 Array = np.ndarray[Any, Any]
 

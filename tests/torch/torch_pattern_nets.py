@@ -193,9 +193,9 @@ class Settling(nn.Module):
         while bool(x.abs().mean() < 3.0) and bool(count < 20):
             if bool(x.sum() > 0):
                 x = x * self.gain + self.step(x).tanh()
+                count = count + 1
             else:
-                x = self.gain - x
-            count = count + 1
+                x, count = self.gain - x, count + 2
         return x, count
 
 
@@ -234,10 +234,7 @@ class UnrolledSample(Sampled):
 
     def place(self, coordinate: torch.Tensor, size: int) -> torch.Tensor:
         """Coordinates from -1 to 1 as places among `size` pixels, moved inside as the padding says."""
-        if self.corners:
-            place = (coordinate + 1) / 2 * (size - 1)
-        else:
-            place = ((coordinate + 1) * size - 1) / 2
+        place = (coordinate + 1) / 2 * (size - 1) if self.corners else ((coordinate + 1) * size - 1) / 2
         if self.padding == "border":
             return place.clamp(0, size - 1)
         if self.padding == "reflection":

@@ -24,8 +24,13 @@ def convert(
     dynamic: options.Dynamic = None,
     arguments: options.Arguments = "",
     free_batch: Annotated[
-        bool, typer.Option("--free-batch/--fixed-batch", help="Free a batch of 1 that the source states, where proved.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--free-batch/--fixed-batch",
+            help="Free a batch of 1 that the source states, and say why where it stays; or keep it. "
+            "Freed where proved, if nothing is said.",
+        ),
+    ] = None,
     extensions: options.Extensions = None,
     layout: Annotated[
         str,

@@ -63,7 +63,7 @@ class ResolveShapes(Pass):
                 found = propagated(node, known)
                 if found is not None:
                     known[node.outputs[0]] = found
-                    changed = _state(node, found) or changed
+                    changed = _state(node, found, known) or changed
             if node.op_type == "Reshape" and node.outputs[0] not in known:
                 changed = _reshape(node, known) or changed
             elif node.op_type in ("Expand", "ConstantOfShape"):
@@ -173,8 +173,8 @@ def _binary(op_type: str, left: Known, right: Known) -> Known | None:
     return tuple(first // second if op_type == "Div" else first % second for first, second in pairs)
 
 
-def _state(node: ir.Node, found: Known) -> bool:
-    """Replaces a computed shape by a constant where it is one, or tells what it holds."""
+def _state(node: ir.Node, found: Known, known: dict[ir.Value, Known]) -> bool:
+    """Replaces a computed shape by a constant where it is one, known from now on, or tells what it holds."""
     output = node.outputs[0]
     numbers = [size.number for size in found]
     if None in numbers or output.is_graph_output():
@@ -186,7 +186,9 @@ def _state(node: ir.Node, found: Known) -> bool:
     array = np.asarray(numbers[0] if scalar else numbers, dtype)
     graph = graph_of(node)
     name = fresh_name(graph, f"{output.name}_value")
-    output.replace_all_uses_with(add_initializer(graph, name, array, Constant(name)))
+    stated = add_initializer(graph, name, array, Constant(name))
+    known[stated] = found
+    output.replace_all_uses_with(stated)
     return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from interlingua.codegen.package import Package, ports
 from interlingua.errors import InterlinguaError, RuntimeMissing, VerificationFailed
 from interlingua.ir import metadata
 from interlingua.notes import Notes, Skipped
+from interlingua.passes.free_batch import FREED
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
-from interlingua.proof import divergence, execute, inputs
+from interlingua.proof import divergence, execute, inputs, samples
 from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, Difference, check_tolerance, compare, is_floating
 from interlingua.report import Proof
 from interlingua.worker import shared
@@ -70,32 +71,47 @@ def prove(
         WorkerFailed: a framework could not run its artifact.
     """
     names = [value.name or f"output {i}" for i, value in enumerate(source.model.graph.outputs)]
+    axes: samples.Axes | None = source.model.meta.get(FREED)
     with execute.on_disk(source.model) as path:
-        ir_outputs = execute.run_ir(path, arrays, notes)
+
+        def run_ir(some: Mapping[str, Array]) -> list[Array]:
+            return execute.run_ir(path, some, notes)
+
+        ir_outputs = run_ir(arrays)
         doubt = _insensitive(source.model, path, arrays, ir_outputs)
-    original = _source_outputs(source, arrays, notes)
+        original = _source_outputs(source, arrays, names, axes, options, notes)
+        freed = _freed_ir(run_ir, arrays, names, ir_outputs, original, axes, options)
     told = IR_NAME if original is None else f"source in {source.runtime}" if source.runtime else "source in memory"
     reference = ir_outputs if original is None else original
     proofs: list[Proof] = []
     if original is not None:
         proof = compared(IR_NAME, told, names, original, ir_outputs, options, [*_runtimes(source), execute.IR_RUNTIME])
-        proof = _stamped(proof, source)
+        proof = _stamped(samples.together(proof, freed), source)
         if proof.verdict == "failed":
-            _fail(proof, _source_divergence(source, arrays, options))
+            _fail(proof, _source_divergence(source, samples.part(arrays, 0, 1) if axes else arrays, options))
         proofs.append(proof)
-    _keep(folder, dict(zip(names, reference, strict=True)), arrays if options.arrays or source.examples else {})
+    kept = options.arrays or source.examples or axes
+    _keep(folder, dict(zip(names, reference, strict=True)), arrays if kept else {})
     if package.unproved:
         notes.add(Skipped("target", f"not run in proof: {' '.join(package.unproved)}"))
         return proofs
     assert framework.backend is not None
     runnable = targets(folder, native, [port.identifier for port in package.outputs])
     total = len(proofs) + len(runnable)
-    turned = turned_inputs(prepared, package, arrays)
-    runtimes = [*(_runtimes(source) or ([] if source.local else [execute.IR_RUNTIME])), framework.backend.runtime]
+    runtime = framework.backend.runtime
+    runtimes = [*(_runtimes(source) or ([] if source.local else [execute.IR_RUNTIME])), runtime]
+
+    def agrees(what: str, arguments: Mapping[str, Any], some: Mapping[str, Array], wanted: Sequence[Array]) -> Proof:
+        turned = turned_inputs(prepared, package, some)
+        outputs = execute.run(runtime, turned, arguments, phase=f"run {what}", notes=notes)
+        return compared(what, told, names, wanted, _turned_back(prepared, outputs), options, runtimes)
+
     for what, arguments in runnable:
         progress.count(len(proofs), total, "checks")
-        outputs = execute.run(framework.backend.runtime, turned, arguments, phase=f"run {what}", notes=notes)
-        proof = compared(what, told, names, reference, _turned_back(prepared, outputs), options, runtimes)
+        proof = agrees(what, arguments, arrays, reference)
+        if axes is not None and proof.verdict != "failed":
+            parts = samples.fewer(arrays, reference, axes)
+            proof = samples.together(proof, {n: agrees(what, arguments, some, wanted) for n, some, wanted in parts})
         proof = _stamped(proof, source)
         if proof.verdict == "failed":
             _fail(proof, _target_divergence(prepared, package, framework, runnable, arrays, options))
@@ -127,9 +143,16 @@ def arrays_of(source: Source, options: VerifyOptions) -> dict[str, Array]:
         UsageError: its arrays do not fit, or an axis beyond the first is of unknown size.
     """
     wanted = ports(tuple(source.model.graph.inputs))
-    if options.arrays:
-        return inputs.load(options.arrays, wanted)
-    return inputs.make(wanted, seed=options.seed, batch=options.batch, examples=source.examples)
+    given = inputs.load(options.arrays, wanted) if options.arrays else {}
+    freed = FREED in source.model.meta
+    if given and not (freed and samples.length(given) == 1):
+        return given
+    made = inputs.make(wanted, seed=options.seed, batch=options.batch, examples=given or source.examples)
+    if given:  # a user's own sample comes first
+        made = {
+            name: np.concatenate([given[name], made[name][1:]]) if made[name].ndim else given[name] for name in made
+        }
+    return samples.distinct(made) if freed else made
 
 
 def _keep(folder: Path, outputs: Mapping[str, Array], given: Mapping[str, Array]) -> None:
@@ -138,17 +161,70 @@ def _keep(folder: Path, outputs: Mapping[str, Array], given: Mapping[str, Array]
     save_file({**{f"input.{name}": array for name, array in given.items()}, **kept}, folder / REFERENCE)
 
 
-def _source_outputs(source: Source, arrays: Mapping[str, Array], notes: Notes) -> list[Array] | None:
-    if source.local is not None:
-        return source.local.run(arrays)
-    if not source.runtime:
+def _source_outputs(
+    source: Source,
+    arrays: Mapping[str, Array],
+    names: Sequence[str],
+    axes: samples.Axes | None,
+    options: VerifyOptions,
+    notes: Notes,
+) -> list[Array] | None:
+    """What the original computes, sample by sample where the batch was freed; None where nothing can run it.
+
+    Raises:
+        VerificationFailed: the original takes more samples than the one that it states, and mixes them.
+    """
+
+    def run(some: Mapping[str, Array]) -> list[Array]:
+        if source.local is not None:
+            return source.local.run(some)
+        return execute.run(source.runtime, some, source.run, phase="run the source", notes=notes)
+
+    if not source.runtime and source.local is None:
         notes.add(Skipped("source", "no runtime can run the original; the target is compared with the IR"))
         return None
     try:
-        return execute.run(source.runtime, arrays, source.run, phase="run the source", notes=notes)
+        if axes is None:
+            return run(arrays)
+        outputs = samples.one_by_one(run, arrays, axes)
     except RuntimeMissing as missing:
         notes.add(Skipped("source", f"the original was not run, the target is compared with the IR: {missing}"))
         return None
+    try:
+        whole = run(arrays)
+    except Exception:  # most originals take the one sample that they state; what they then raise is their own affair
+        return outputs
+    proof = compared("samples one by one", "source on all samples", names, whole, outputs, options, [])
+    if proof.verdict == "failed":
+        _fail(proof, None)
+    return outputs
+
+
+def _freed_ir(
+    run: Callable[[Mapping[str, Array]], list[Array]],
+    arrays: Mapping[str, Array],
+    names: Sequence[str],
+    outputs: Sequence[Array],
+    original: Sequence[Array] | None,
+    axes: samples.Axes | None,
+    options: VerifyOptions,
+) -> dict[int, Proof]:
+    """The proofs of an IR with a freed batch on fewer samples; without an original, it is held against itself.
+
+    Raises:
+        VerificationFailed: samples computed together are not those computed one by one.
+    """
+    if axes is None:
+        return {}
+    told = "IR, sample by sample"
+    reference = list(original or samples.one_by_one(run, arrays, axes))
+    proof = compared(IR_NAME, told, names, reference, outputs, options, [])
+    if original is None and proof.verdict == "failed":
+        _fail(proof, None)
+    return {
+        some: compared(IR_NAME, told, names, wanted, run(inputs_of), options, [])
+        for some, inputs_of, wanted in samples.fewer(arrays, reference, axes)
+    }
 
 
 def targets(folder: Path, native: Mapping[str, Any], outputs: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
