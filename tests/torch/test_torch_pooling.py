@@ -81,6 +81,17 @@ def test_even_windows_stay_ordinary(wanted: Any, said: str, tmp_path: Path) -> N
     assert said in text and "F.adaptive_avg_pool2d(x, (4, 3))" in text
 
 
+def test_a_mean_of_what_stands_channels_last_is_a_mean(tmp_path: Path) -> None:
+    class Last(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mean: torch.Tensor = nn.functional.adaptive_avg_pool2d((x + 1).permute(0, 3, 1, 2), 1)
+            return mean.flatten(1)
+
+    example = (torch.rand(2, 6, 4, 3),)
+    text = proved(Last(), example, "torch", tmp_path / "torch", dynamic={"x": {0: "batch"}})
+    assert "x.mean(dim=(-2, -1)" in text and "arange" not in text
+
+
 def test_a_target_without_the_operator_is_written_by_products(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d((3, 7)), nn.AdaptiveAvgPool2d(1))
     assert "adaptive" not in proved(module, (torch.rand(2, 3, 12, 15),), "paddle", tmp_path / "paddle")

@@ -11,15 +11,20 @@ MEANS = {1: ATEN.avg_pool1d.default, 2: ATEN.avg_pool2d.default, 3: ATEN.avg_poo
 def with_whole_means(program):
     """The program with each adaptive mean of uneven windows as one operator of ours.
 
-    Where windows are even PyTorch's own decomposition is a mean or an ordinary pooling.
+    Where windows are even PyTorch's own decomposition is a mean or an ordinary pooling; but a mean over everything
+    whose input stands channels last in memory gets an `as_strided`, which ONNX has as a gathering of single elements.
     """
-    nodes = [node for node in program.graph.nodes if node.target in RANKS and _uneven(node)]
+    nodes = [node for node in program.graph.nodes if node.target in RANKS and (_uneven(node) or _strided(node))]
     return program.run_decompositions({node.target: _whole(node.target) for node in nodes}) if nodes else program
 
 
 def _uneven(node):
     source, wanted = node.args[0].meta["val"], node.args[1]
     return _is_uneven(source.shape[-len(wanted) :], wanted)
+
+
+def _strided(node):
+    return all(number == 1 for number in node.args[1]) and not node.args[0].meta["val"].is_contiguous()
 
 
 def _is_uneven(sizes, wanted):
