@@ -67,7 +67,7 @@ class Context:
         self._scope = common_scope(layers)
         self._endings = short_names(layers)
         for value in model.graph.inputs:
-            self._names[value] = self._variables.take(value.name or "x")
+            self._names[value] = self._variables.keep(value.name or "x")
             self.program.inputs.append(self._port(value))
         self.sizes = Integers(model.graph.inputs, self._bind)
 
@@ -224,7 +224,7 @@ class Context:
     def trained(self, value: ir.Value) -> bool:
         """Whether an initializer is a parameter of the source that training would move by its gradient."""
         floating = value.dtype is not None and value.dtype.is_floating_point()
-        return floating and not isinstance(metadata.origin(value), Constant) and not _is_statistics(value)
+        return floating and not isinstance(metadata.origin(value), Constant) and not _is_fixed(value)
 
     def tensor(self, weight: Weight, *, trainable: bool | None = None, hint: str = "") -> ast.expr:
         """The expression for a weight that stands by itself; the same initializer is kept once."""
@@ -420,7 +420,14 @@ def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
-def _is_statistics(value: ir.Value) -> bool:
-    """Whether it is read as running mean or variance alone, which have no gradient."""
+def _is_fixed(value: ir.Value) -> bool:
+    """Whether it is read where nothing has a gradient alone: as a running mean or variance, as weights of classes."""
     uses = value.uses()
-    return bool(uses) and all(use.node.op_type == "BatchNormalization" and use.idx in (3, 4) for use in uses)
+    return bool(uses) and all(use.idx in _WITHOUT_GRADIENT.get(use.node.op_type, ()) for use in uses)
+
+
+_WITHOUT_GRADIENT = {
+    "BatchNormalization": (3, 4),
+    "NegativeLogLikelihoodLoss": (2,),
+    "SoftmaxCrossEntropyLoss": (2,),
+}
