@@ -16,6 +16,7 @@ from interlingua.passes.raising import (
     affine,
     attention,
     batch,
+    counting,
     heads,
     normalization,
     pixels,
@@ -67,7 +68,7 @@ class SpellPlainly(_Rules):
 class Raise(_Rules):
     """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
 
-    rules = _gathered(activation, batch, normalization, affine, reduction, pixels, attention)
+    rules = _gathered(activation, batch, normalization, affine, reduction, pixels, counting, attention)
 
 
 class RaiseHeads(_Rules):
