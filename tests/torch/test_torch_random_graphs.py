@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 import pytest
 
-from interlingua import convert
+from interlingua import convert, read, write
+from interlingua.errors import UnsupportedModel
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,6 +37,16 @@ def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None
 
 
 FOUND = {
+    "weights of classes are no parameters": (
+        """<ir_version: 10, opset_import: ["": 18]> g (float[3, 3] x) => (float y)
+        <int64[3] t = {1, 2, 2}, float[3] w = {0.2, 1.2, 2.2}> { y = SoftmaxCrossEntropyLoss (x, t, w) }""",
+        {"x": np.array([[1, 2, 3], [3, 5, 1], [0, 1, 0]], np.float32)},
+    ),
+    "a number expanded to a number": (
+        """<ir_version: 10, opset_import: ["": 21]> g (float x) => (float y)
+        <int64[0] s = {}> { a = Neg (x)  y = Expand (a, s) }""",
+        {"x": np.array(2, np.float32)},
+    ),
     "a range that its step leads away from is empty": (
         """<ir_version: 10, opset_import: ["": 21]> g (float[1] x) => (float[n] y)
         <float a = {2}, float b = {-1}, float c = {2}> { r = Range (a, b, c)  y = Concat <axis = 0> (r, x) }""",
@@ -60,3 +71,14 @@ def test_what_was_found_is_mended(tmp_path: Path, name: str) -> None:
     np.savez(tmp_path / "inputs.npz", **given)
     report = convert(tmp_path / "model.onnx", "torch", tmp_path / "out", verify_inputs=tmp_path / "inputs.npz")
     assert {proof.verdict for proof in report.proofs} == {"proved"}
+
+
+@pytest.mark.parametrize("op", ["AveragePool", "MaxPool", "LpPool"])
+def test_windows_that_fit_nowhere_are_refused(tmp_path: Path, op: str) -> None:
+    said = "kernel_shape = [2, 5], strides = [2, 2]"
+    graph = f"g (float[1, 2, 3, 4] x) => (float[1, 2, n, m] y) {{ y = {op} <{said}> (x) }}"
+    text = f'<ir_version: 10, opset_import: ["": 21]> {graph}'
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "model.onnx")
+    with pytest.raises(UnsupportedModel, match="larger than the input"):
+        write(read(tmp_path / "model.onnx"), "torch", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -421,9 +421,8 @@ def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:
 
 
 def _is_fixed(value: ir.Value) -> bool:
-    """Whether it is read where nothing has a gradient alone: as a running mean or variance, as weights of classes."""
-    uses = value.uses()
-    return bool(uses) and all(use.idx in _WITHOUT_GRADIENT.get(use.node.op_type, ()) for use in uses)
+    """Whether it is read where nothing may ask for a gradient: as a running mean or variance, as weights of classes."""
+    return any(use.idx in _WITHOUT_GRADIENT.get(use.node.op_type, ()) for use in value.uses())
 
 
 _WITHOUT_GRADIENT = {

@@ -33,6 +33,22 @@ def _window(context: Context, node: ir.Node, facts: Facts) -> list[Any]:
     return [source, size, stride, pads, dilation]
 
 
+def _check_windows(node: ir.Node, facts: Facts) -> None:
+    """Refuses windows that nowhere fit the padded input: torch gives no empty tensors of it.
+
+    Raises:
+        Unsupported: an axis is shorter than its windows.
+    """
+    source = node.inputs[0]
+    if source is None or source.shape is None or pads_itself(facts):
+        return
+    size, pads = facts["kernel_shape"], facts["pads"]
+    for axis, (kernel, dilation) in enumerate(zip(size, facts["dilations"], strict=True)):
+        length = source.shape[axis + 2]
+        if isinstance(length, int) and length + pads[axis] + pads[axis + len(size)] < (kernel - 1) * dilation + 1:
+            raise Unsupported("windows that are larger than the input")
+
+
 def _flags(**flags: Any) -> dict[str, bool]:
     return {name: True for name, value in flags.items() if value}
 
@@ -40,6 +56,7 @@ def _flags(**flags: Any) -> dict[str, bool]:
 @lowers("MaxPool")
 def maximum(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
     """The card's call where that says it; else a helper that pads with minus infinity, or gives indices too."""
+    _check_windows(node, facts)
     flags = _flags(ceil_mode=facts["ceil_mode"])
     if len(node.outputs) > 1 and is_read(node.outputs[1]):
         flags |= _flags(column_major=facts["storage_order"])
@@ -60,6 +77,7 @@ def maximum(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
 @lowers("AveragePool")
 def mean(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """The card's call where that says it; else a helper that divides sums by how many elements count."""
+    _check_windows(node, facts)
     dilated = any(number != 1 for number in facts["dilations"])
     if not dilated and not pads_itself(facts):
         try:
@@ -74,6 +92,7 @@ def mean(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 @lowers("LpPool")
 def norm(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """The card's call where that says it; else a helper that sums the powers of absolute values."""
+    _check_windows(node, facts)
     if not pads_itself(facts):
         try:
             return by_cards(context, node, facts)

@@ -192,7 +192,7 @@ def expand(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
             said.append(expressions.literal(-1))
         else:
             return _broadcast(context, node, expressions.literal(tuple(sizes)))
-    return _method(context, node, "expand", said)
+    return _method(context, node, "expand", said) if said else source(context, node)
 
 
 def _broadcast(context: Context, node: ir.Node, shape: ast.expr) -> ast.expr:
