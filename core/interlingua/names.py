@@ -56,6 +56,10 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+_UNUSED = frozenset({"filter", "format", "hash", "id", "input", "iter", "next", "object", "vars"})
+"""Builtins that no generated code calls."""
+
+
 class Identifiers:
     """Python identifiers for source names: each name one identifier, each identifier one name.
 
@@ -78,6 +82,14 @@ class Identifiers:
         self._taken.add(identifier)
         self.given[identifier] = name
         return identifier
+
+    def keep(self, name: str) -> str:
+        """The name itself where it can be: that of a builtin too which code has no use for (`input`)."""
+        if name not in _UNUSED or name in self.given:
+            return self.take(name)
+        self._taken.add(name)
+        self.given[name] = name
+        return name
 
     def reserve(self, identifier: str) -> None:
         """Keeps an identifier from being given."""

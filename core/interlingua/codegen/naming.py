@@ -53,7 +53,7 @@ def method(
         hint = given.get(name) or (
             "x" if "x" not in taken and name == inputs[0] else _input_hint(name, roles, told.inputs)
         )
-        names[name] = taken.take(hint, hint)
+        names[name] = taken.keep(hint) if name in given else taken.take(hint, hint)
     fixed = {name for name in inputs if names[name] != "x"}
     for position, step in enumerate(steps):
         heirs = [n for n in step.reads if n in names and last[n] == position and n not in fixed and n not in roles]

@@ -38,7 +38,9 @@ def nested(steps: Sequence[Step], outputs: Sequence[str], nests: Callable[[Step]
 def _joined(before: Step, step: Step, readers: Mapping[str, int], nests: Callable[[Step], bool]) -> Step | None:
     """Both as one step, where the first is only read in the other and a person would nest it."""
     inner, outer = _value(before), _value(step)
-    if inner is None or outer is None or len(before.writes) != 1 or readers.get(before.writes[0], 0) != 1:
+    if inner is None or outer is None or _is_taken_apart(before):
+        return None
+    if len(before.writes) != 1 or readers.get(before.writes[0], 0) != 1:
         return None
     (name,) = before.writes
     if name not in step.reads:
@@ -91,6 +93,11 @@ def _value(step: Step) -> ast.expr | None:
     """What the step gives its names, where it is one assignment."""
     tree = step.tree[0] if len(step.tree) == 1 else None
     return tree.value if isinstance(tree, ast.Assign) else None
+
+
+def _is_taken_apart(step: Step) -> bool:
+    """Whether what the step computes is a tuple, though but one of its values be read."""
+    return any(isinstance(tree, ast.Assign) and isinstance(tree.targets[0], ast.Tuple) for tree in step.tree)
 
 
 def _is_primary(value: ast.expr) -> bool:

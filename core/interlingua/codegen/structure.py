@@ -170,8 +170,9 @@ class _Builder:
         return last.isdigit() and not all(each.partition(".")[0].isdigit() for each in inside)
 
     def _is_link(self, path: str, key: str) -> bool:
-        """Whether the module stands in a chain of numbered ones."""
-        return key[len(path) + 1 :].isdigit() and self._classes.get(path, "") not in ("", "ModuleList")
+        """Whether the module stands in a chain of numbered ones, or of named ones that the source calls in order."""
+        name, kind = key[len(path) + 1 :], self._classes.get(path, "")
+        return (name.isdigit() and kind not in ("", "ModuleList")) or ("." not in name and kind == "Sequential")
 
     def _is_inside(self, path: str, name: str) -> bool:
         return name in self._paths and self._paths[name].startswith(f"{path}.")

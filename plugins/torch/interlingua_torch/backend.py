@@ -18,6 +18,7 @@ from interlingua.codegen.lowering import lower
 from interlingua.codegen.modules import Modules, has_modules, modules_code
 from interlingua.codegen.package import Mapped, Package, WriteRequest
 from interlingua.codegen.program import Program, Tensor
+from interlingua.codegen.signature import SIGNATURE, Call, as_called, call_of
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
 from interlingua.codegen.structure import Unstructured, attribute_of
 from interlingua.codegen.weights import NAMES, Weight
@@ -167,10 +168,19 @@ def _load(program: Program, structured: Modules | None) -> tuple[str, str]:
     return _LOAD_CONSTANTS.format(name=program.name, ties=lines), "load_file"
 
 
-def source(program: Program, request: WriteRequest, structured: Modules | None = None) -> str:
+def _called(model: Item, call: Call, program: Program) -> Item:
+    """The model's class, with the source's arguments and results."""
+    assert isinstance(model, Suite) and isinstance(model.body[-1], Suite)
+    body = [*model.body[:-1], as_called(model.body[-1], call, program)]
+    return dataclasses.replace(model, body=body)
+
+
+def source(program: Program, request: WriteRequest, structured: Modules | None = None, call: Call | None = None) -> str:
     """The text of model.py."""
     classes = _flat(program) if structured is None else structured.items
     body, loader = _load(program, structured)
+    if call is not None:
+        classes = [*classes[:-1], _called(classes[-1], call, program)]
     imports = {
         *program.imports,
         *(structured.imports if structured is not None else ()),
@@ -206,21 +216,23 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
         except Unstructured as reason:
             request.options.notes.add(Approximated(request.title, f"written as one class: {reason}"))
     program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
-    (request.folder / "model.py").write_text(source(program, request), encoding="utf-8")
+    call = call_of(model, program)
+    (request.folder / "model.py").write_text(source(program, request, None, call), encoding="utf-8")
     ties = program.ties()
     named = {layer.attribute: layer.source for layer in program.layers}
-    return _package(request, program, mapped, program.weights(), ties, named, dict(program.names))
+    return _package(request, program, mapped, program.weights(), ties, named, dict(program.names), call)
 
 
 def _write_modules(model: ir.Model, request: WriteRequest) -> Package:
     """Writes a model whose source tells of its modules, as classes."""
     program, mapped = lower(model, STRUCTURED, request.options.class_name or "Model")
     structured = modules_code(model, program, STRUCTURED, SPELLING, lambda paths: _frozen(program, paths))
-    (request.folder / "model.py").write_text(source(program, request, structured), encoding="utf-8")
+    call = call_of(model, program)
+    (request.folder / "model.py").write_text(source(program, request, structured, call), encoding="utf-8")
     paths = structured.paths
     named = {paths[layer.attribute]: layer.source for layer in program.layers}
     names = {paths[attribute]: name for attribute, name in program.names.items() if attribute in paths}
-    return _package(request, program, mapped, structured.weights(program), structured.ties, named, names)
+    return _package(request, program, mapped, structured.weights(program), structured.ties, named, names, call)
 
 
 def _package(
@@ -233,6 +245,9 @@ def _package(
     names: dict[str, str],
 ) -> Package:
     sources = {name: str(weight.origin) for name, weight in weights.items()}
+    call: Call | None,
     told = {NAMES: json.dumps(sources, sort_keys=True), LAYERS: json.dumps(named, sort_keys=True)}
     request.write_weights({name: weight for name, weight in weights.items() if name not in ties}, told)
     return Package(tuple(program.inputs), tuple(program.outputs), mapped, sources, layers=names)
+    if call is not None:
+        told[SIGNATURE] = call.text

@@ -12,15 +12,13 @@ import onnx_ir as ir
 
 from interlingua import errors, notes
 from interlingua.artifact import ReadOptions
+from interlingua.codegen.signature import SIGNATURE
 from interlingua.errors import InterlinguaError, UsageError
 from interlingua.ir import metadata
 from interlingua.ir.origin import Constant, Parameter, parse
 from interlingua.ir.scopes import TIES, record_scopes
 from interlingua.onnx.reader import load
 from interlingua_torch.frontend.exporter import forget_zero_biases, restore_dropouts, restore_recurrent_dropouts
-
-SIGNATURE = "interlingua.signature"
-"""Model metadata: JSON of the nesting of inputs and outputs, {"inputs": trees, "outputs": tree, "names": arguments}."""
 
 UNUSED = "interlingua.unused"
 """Model metadata: JSON of what the state dict holds beside the graph, name to shape, dtype and role."""

@@ -1,0 +1,147 @@
+"""Generated modules beside their sources: hierarchy, repeated blocks, ties, state dicts, names, signatures."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.utils import _pytree
+
+import interlingua
+
+
+def _loaded(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+nets = _loaded("torch_structure_nets", Path(__file__).with_name("torch_structure_nets.py"))
+TOKENS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 19]])
+
+
+class Generated:
+    """A module written as PyTorch: its text, and the model with the source's weights."""
+
+    def __init__(self, module: nn.Module, example: tuple[Any, ...], out: Path, **options: Any) -> None:
+        torch.manual_seed(0)
+        for tensor in module.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(torch.rand_like(tensor) * 0.1)
+        self.source = module.eval()
+        self.example = example
+        interlingua.convert(self.source, "torch", out, example_inputs=example, verify=False, **options)
+        self.text = (out / "model.py").read_text("utf-8")
+        self.model: nn.Module = _loaded("generated_model", out / "model.py").load()
+
+    def proved(self) -> Generated:
+        """Itself, where results and state dict are the source's."""
+        with torch.no_grad():
+            wanted, found = self.source(*self.example), self.model(*self.example)
+        assert _pytree.tree_structure(wanted) == _pytree.tree_structure(found)
+        for left, right in zip(_pytree.tree_leaves(wanted), _pytree.tree_leaves(found), strict=True):
+            if left is not None:
+                assert left.dtype == right.dtype
+                torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
+        fresh = {key: torch.zeros_like(value) for key, value in self.model.state_dict().items()}
+        self.model.load_state_dict(fresh)
+        self.model.load_state_dict(self.source.state_dict(), strict=True)
+        with torch.no_grad():
+            again = _pytree.tree_leaves(self.model(*self.example))
+        pairs = zip(again, _pytree.tree_leaves(found), strict=True)
+        assert all(left is right is None or torch.equal(left, right) for left, right in pairs)
+        assert self.trained(self.model) == self.trained(self.source)
+        return self
+
+    @staticmethod
+    def trained(module: nn.Module) -> int:
+        return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+    def lines(self, start: str) -> list[str]:
+        """The lines of the class that begins with `start`."""
+        return self.text.partition(f"class {start}")[2].partition("\nclass ")[0].splitlines()
+
+    @property
+    def classes(self) -> list[str]:
+        return [
+            line.partition(" ")[2].partition("(")[0] for line in self.text.splitlines() if line.startswith("class ")
+        ]
+
+
+def test_blocks_that_differ_by_numbers_and_an_optional_layer_are_one_class(tmp_path: Path) -> None:
+    made = Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "out").proved()
+    assert made.classes == ["Bottleneck", "Model"]
+    text = "\n".join(made.lines("Bottleneck"))
+    assert "def __init__(self, in_channels, channels, downsample=False, stride=1):" in text
+    assert "x if self.downsample is None else self.downsample(x)" in text
+    whole = "\n".join(made.lines("Model"))
+    assert "*(Bottleneck(8, 4) for _ in range(3))" in whole
+    assert "Bottleneck(8, 6, downsample=True, stride=2)" in whole
+    assert 'OrderedDict([("fc", nn.Linear(12, 7)), ("act", nn.ReLU()), ("out", nn.Linear(7, 5))])' in whole
+
+
+def test_a_tied_output_layer_is_tied_under_the_names_of_the_source(tmp_path: Path) -> None:
+    made = Generated(nets.Language(), (TOKENS,), tmp_path / "out").proved()
+    assert "self.lm_head.weight = self.transformer.wte.weight" in made.text
+    assert "self.positions[:, :4]" in made.text
+    assert 'self.register_buffer("positions", torch.empty(1, 9, dtype=torch.int64))' in made.text
+
+
+def test_a_layer_of_the_parent_that_a_child_calls_stands_where_it_is_called(tmp_path: Path) -> None:
+    made = Generated(nets.Shared(), (TOKENS,), tmp_path / "out").proved()
+    assert made.model.shared is made.model.encoder.embed_tokens  # type: ignore[union-attr]
+    assert made.classes.count("Gate") == 1 and not any(name.startswith("Gate_") for name in made.classes)
+    assert made.text.count("self.block = Gate()") == 1
+
+
+def test_a_matrix_that_the_source_keeps_turned_stays_turned(tmp_path: Path) -> None:
+    made = Generated(nets.Turned(), (torch.randn(3, 6),), tmp_path / "out").proved()
+    assert "torch.addmm(self.bias, x, self.weight)" in made.text
+    assert "F.linear(" in made.text and "self.packed" in made.text
+
+
+def test_constants_are_exact_in_their_types(tmp_path: Path) -> None:
+    mask = torch.tensor([[True, False, False], [False, True, False]])
+    made = Generated(nets.Masked(), (torch.randn(2, 3), mask), tmp_path / "out").proved()
+    assert "torch.finfo(torch.float32).min" in made.text
+    assert "0.3333333333333333" in made.text and "* 0.01" in made.text
+
+
+def test_lists_of_layers_are_gone_through_only_where_a_loop_takes_all(tmp_path: Path) -> None:
+    made = Generated(nets.Lists(), (torch.randn(2, 6),), tmp_path / "out").proved()
+    assert "for layer in self.layers:" in made.text
+    assert "nn.ModuleList((Gate() for _ in range(4)))" in made.text
+    assert "for stage in self.stages:" not in made.text or "nn.Sequential(nn.Linear(6, 5), nn.Tanh())" in made.text
+
+
+def test_nested_arguments_and_results_are_the_sources(tmp_path: Path) -> None:
+    x = torch.randn(2, 4)
+    example = (x, {"u": x * 2, "v": [x + 1, x - 1]}, None)
+    made = Generated(nets.Nested(), example, tmp_path / "out").proved()
+    assert list(inspect.signature(made.model.forward).parameters) == ["input", "pair", "state"]
+    assert inspect.signature(made.model.forward).parameters["state"].default is None
+    with pytest.raises(ValueError, match="without state"):
+        made.model(x, example[1], x)
+
+
+def test_a_call_with_the_sources_nesting_is_proved_by_itself(tmp_path: Path) -> None:
+    x = torch.randn(2, 4)
+    example = (x, {"u": x * 2, "v": [x + 1, x - 1]}, None)
+    report = interlingua.convert(nets.Nested().eval(), "torch", tmp_path / "out", example_inputs=example)
+    assert {proof.verdict for proof in report.proofs} == {"proved"}
+    assert {proof.verdict for proof in interlingua.verify(tmp_path / "out")} == {"proved"}
+
+
+def test_generated_code_is_the_same_every_time(tmp_path: Path) -> None:
+    first = Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "one").text
+    assert Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "two").text == first

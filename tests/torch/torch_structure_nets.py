@@ -1,0 +1,194 @@
+"""Small modules whose structure generated code must keep: blocks, lists, ties, layers called from elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, inputs: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, 2 * width, 1)
+        changes = stride != 1 or inputs != 2 * width
+        self.downsample = nn.Conv2d(inputs, 2 * width, 1, stride=stride) if changes else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        out = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.conv2(out) + identity)
+
+
+class Residual(nn.Module):
+    """Blocks that differ by numbers and by a layer that only some have; a chain of layers with names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer1 = nn.Sequential(Bottleneck(3, 4), *(Bottleneck(8, 4) for _ in range(3)))
+        self.layer2 = nn.Sequential(Bottleneck(8, 6, stride=2), Bottleneck(12, 6))
+        self.head = nn.Sequential(OrderedDict(fc=nn.Linear(12, 7), act=nn.ReLU(), out=nn.Linear(7, 5)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.layer2(self.layer1(x)).mean((2, 3)))  # type: ignore[no-any-return]
+
+
+class Tables(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(20, 6), nn.Embedding(9, 6)
+
+
+class Language(nn.Module):
+    """An output layer tied to the embedding, and positions from a buffer of the state."""
+
+    positions: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transformer = Tables()
+        self.fc = nn.Linear(6, 6)
+        self.lm_head = nn.Linear(6, 20, bias=False)
+        self.lm_head.weight = self.transformer.wte.weight
+        self.register_buffer("positions", torch.arange(9)[None])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.transformer.wte(tokens) + self.transformer.wpe(self.positions[:, :4])
+        return self.lm_head(torch.tanh(self.fc(x)))  # type: ignore[no-any-return]
+
+
+class Inner(nn.Module):
+    def __init__(self, embedding: nn.Embedding, dropout: nn.Module) -> None:
+        super().__init__()
+        self.embed_tokens = embedding
+        self.fc = nn.Linear(6, 6)
+        self.dropout = dropout
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.dropout(self.embed_tokens(tokens))
+        x = F.relu(self.fc(x))
+        return self.dropout(x) * torch.sigmoid(x)  # type: ignore[no-any-return]
+
+
+class Shared(nn.Module):
+    """A module that parent and child both own, used by the child; another that is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Embedding(20, 6)
+        self.drop = nn.Dropout(0.2)
+        self.encoder = Inner(self.shared, self.drop)
+        self.block = Gate()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.encoder(tokens)
+        return self.block(self.block(x))  # type: ignore[no-any-return]
+
+
+class Gate(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.left(x)) * torch.sigmoid(self.right(x)) + x
+
+
+class Turned(nn.Module):
+    """Layers that keep their matrix turned, as transformers' `Conv1D`, or under another name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Conv1D(6, 10), Conv1D(10, 6)
+        self.packed = nn.Parameter(torch.randn(4, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(self.second(F.gelu(self.first(x))), self.packed)
+
+
+class Conv1D(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(inputs, outputs))
+        self.bias = nn.Parameter(torch.randn(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.bias, x, self.weight)
+
+
+class Masked(nn.Module):
+    """Constants at the ends of their types, and one that float32 cannot hold."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        scores = x.masked_fill(mask, torch.finfo(torch.float32).min)
+        third = torch.tensor(1.0 / 3.0, dtype=torch.float64)
+        return scores.softmax(-1), x.double() * third, x * 0.01 + math.pi
+
+
+class Lists(nn.Module):
+    """A list of which each layer takes what the ones before gave, and one of unlike stages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Gate() for _ in range(4)])
+        self.stages = nn.ModuleList([nn.Linear(6, 6), nn.Linear(6, 6), nn.Sequential(nn.Linear(6, 5), nn.Tanh())])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+
+class Grown(nn.Module):
+    """Dense connections: every layer reads all that was given before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = DenseBlock(4, 3, 4)
+        self.last = nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.block(x))  # type: ignore[no-any-return]
+
+
+class DenseBlock(nn.Module):
+    def __init__(self, inputs: int, growth: int, count: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([DenseLayer(inputs + index * growth, growth) for index in range(count)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self.layers:
+            features.append(layer(*features))
+        return torch.cat(features, 1)
+
+
+class DenseLayer(nn.Module):
+    def __init__(self, inputs: int, growth: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(inputs)
+        self.fc = nn.Linear(inputs, growth)
+
+    def forward(self, *features: Tensor) -> Tensor:
+        return F.relu(self.fc(self.norm(torch.cat(features, 1))))
+
+
+class Nested(nn.Module):
+    """Arguments and results that nest; an argument that is left out, one of a builtin's name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, input: Tensor, pair: dict[str, Any], state: Tensor | None = None) -> dict[str, Any]:
+        u, v = pair["u"], pair["v"]
+        h = self.fc(input) + u
+        return {"out": h, "more": [h + v[0], None, (h * v[1],)]}
