@@ -112,8 +112,8 @@ SPELLING = Spelling(
     mapped="nn.ModuleDict",
     parameters="nn.ParameterList",
     nothing="nn.Identity",
-    tensor=_own_tensor,
     ordering="from collections import OrderedDict",
+    tensor=_own_tensor,
     parameter=_parameter,
 )
 
@@ -178,9 +178,9 @@ def _called(model: Item, call: Call, program: Program) -> Item:
 def source(program: Program, request: WriteRequest, structured: Modules | None = None, call: Call | None = None) -> str:
     """The text of model.py."""
     classes = _flat(program) if structured is None else structured.items
-    body, loader = _load(program, structured)
     if call is not None:
         classes = [*classes[:-1], _called(classes[-1], call, program)]
+    body, loader = _load(program, structured)
     imports = {
         *program.imports,
         *(structured.imports if structured is not None else ()),
@@ -243,11 +243,11 @@ def _package(
     ties: Mapping[str, str],
     named: Mapping[str, str],
     names: dict[str, str],
+    call: Call | None,
 ) -> Package:
     sources = {name: str(weight.origin) for name, weight in weights.items()}
-    call: Call | None,
     told = {NAMES: json.dumps(sources, sort_keys=True), LAYERS: json.dumps(named, sort_keys=True)}
-    request.write_weights({name: weight for name, weight in weights.items() if name not in ties}, told)
-    return Package(tuple(program.inputs), tuple(program.outputs), mapped, sources, layers=names)
     if call is not None:
         told[SIGNATURE] = call.text
+    request.write_weights({name: weight for name, weight in weights.items() if name not in ties}, told)
+    return Package(tuple(program.inputs), tuple(program.outputs), mapped, sources, layers=names)
