@@ -24,18 +24,18 @@ from interlingua.passes.raising import MergeHeads, Raise, RaiseHeads, RaiseStati
 HERE = Path(__file__).parent
 RAISING = (Raise, RaiseStatistics, RaiseHeads, MergeHeads)
 PLAIN = tuple(each for each in passes.CANONICAL if each not in RAISING)
-_folders: dict[str, Path] = {}
+_folders: dict[tuple[str, str], Path] = {}
 
 
-def exported(kind: str) -> Path:
+def exported(kind: str, sources: str = "raising_sources.py") -> Path:
     """The folder of what an exporter ("script", "torch", "tf") makes of all sources, in a process of its own."""
-    if kind not in _folders:
+    if (kind, sources) not in _folders:
         folder = Path(tempfile.mkdtemp(prefix=f"raising-{kind}-"))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, str(HERE / "raising_sources.py"), kind, str(folder)]
+        command = [sys.executable, str(HERE / sources), kind, str(folder)]
         subprocess.run(command, check=True, env=environment, capture_output=True, timeout=600)
-        _folders[kind] = folder
-    return _folders[kind]
+        _folders[kind, sources] = folder
+    return _folders[kind, sources]
 
 
 def evaluate(path: Path, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -66,9 +66,9 @@ def assert_close(given: list[np.ndarray], wanted: list[np.ndarray], tolerance: f
         assert float(np.abs(np.nan_to_num(one) - np.nan_to_num(other)).max()) <= tolerance * scale
 
 
-def check_export(kind: str, name: str, wanted: list[str]) -> ir.Model:
+def check_export(kind: str, name: str, wanted: list[str], sources: str = "raising_sources.py") -> ir.Model:
     """Raises what the exporter wrote: the operators, the numbers of the source, and those of another batch."""
-    path = exported(kind) / f"{name}.onnx"
+    path = exported(kind, sources) / f"{name}.onnx"
     held = np.load(path.with_suffix(".npz"))
     inputs = [held[f"in{i}"] for i in range(sum(key.startswith("in") for key in held))]
     outputs = [held[f"out{i}"] for i in range(sum(key.startswith("out") for key in held))]

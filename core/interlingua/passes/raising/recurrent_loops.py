@@ -10,6 +10,7 @@ from interlingua.ir import metadata
 from interlingua.ir.edit import constant
 from interlingua.ir.facts import shape_of
 from interlingua.passes.raising.reading import attribute_int, integers, maker, number
+from interlingua.passes.raising.recurrent_weights import slices_of, split_of
 
 _TIME = 1
 """The least bound of a condition that is checked after a step and counts it."""
@@ -273,41 +274,43 @@ def is_length(value: ir.Value, whole: ir.Value, axis: int) -> bool:
     return others is not None and size is not None and place < len(others) and others[place] == size
 
 
+_THROUGH = ("Cast", "Squeeze", "Unsqueeze", "Reshape", "Identity")
+
+
 def _measured(value: ir.Value | None) -> tuple[ir.Value, int] | None:
-    """The tensor and axis whose length a number is, through casts and picks of its shape."""
+    """The tensor and axis whose length a number is, through casts and parts of its shape."""
     place: int | None = None
     for _ in range(12):
-        node = maker(value, "Cast", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Gather", "Slice", "Shape")
-        if node is None:
+        node = maker(value, *_THROUGH, "Gather", "Slice", "Split", "Shape")
+        if node is None or value is None:
             return None
-        if node.op_type == "Shape":
-            start = attribute_int(node, "start", 0)
-            source, rank = node.inputs[0], len(shape_of(node.inputs[0]) or ())
-            end = attribute_int(node, "end", rank)
-            if source is None or (place is None and end - start != 1):
+        if node.op_type not in _THROUGH:
+            part = _part(node, value)
+            if part is None or (place is None and part[1] != 1):
                 return None
-            place = (place or 0) + start
-            return source, place + rank if place < 0 else place
-        picked = _picked(node)
-        if picked is not None:
-            if place not in (None, 0):
-                return None
-            place = picked
-        elif node.op_type in ("Gather", "Slice"):
-            return None
+            place = (place or 0) + part[0]
         value = node.inputs[0]
+        if node.op_type == "Shape":
+            rank = len(shape_of(value) or ())
+            place = (place or 0) % rank if rank else place
+            return None if value is None or place is None or place < 0 else (value, place)
     return None
 
 
-def _picked(node: ir.Node) -> int | None:
-    """The entry that a Gather or Slice takes of a vector."""
+def _part(node: ir.Node, value: ir.Value) -> tuple[int, int] | None:
+    """Where the part of a vector begins that a Gather, Slice, Split or Shape takes, and how long it is."""
+    shape = shape_of(node.inputs[0])
+    size = len(shape) if node.op_type == "Shape" and shape else (shape or (None,))[0]
+    if not isinstance(size, int) or not size:
+        return None
     if node.op_type == "Gather":
         found = integers(node.inputs[1])
-        return found[0] if found is not None and len(found) == 1 else None
-    if node.op_type != "Slice":
-        return None
-    starts, stops = integers(node.inputs[1]), integers(node.inputs[2])
-    steps = integers(node.inputs[4]) if len(node.inputs) > 4 and node.inputs[4] is not None else [1]
-    if starts is None or stops is None or len(starts) != 1 or steps != [1]:
-        return None
-    return starts[0] if stops[0] - starts[0] == 1 else None
+        return (found[0] % size, 1) if found is not None and len(found) == 1 else None
+    if node.op_type == "Split":
+        bounds = split_of(node, value, size)
+    elif node.op_type == "Slice":
+        parts = slices_of(node, [size])
+        bounds = parts[0][1:] if parts else None
+    else:
+        bounds = slice(attribute_int(node, "start", 0), attribute_int(node, "end", size)).indices(size)[:2]
+    return None if bounds is None else (bounds[0], bounds[1] - bounds[0])
