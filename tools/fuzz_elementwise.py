@@ -263,10 +263,10 @@ def dropout(graph: Graph) -> None:
 @step
 def random_tensors(graph: Graph) -> None:
     """Numbers drawn by chance, of which only the shape is read."""
-    x = graph.pick("float32")
+    op = graph.one_of("RandomNormalLike", "RandomUniformLike", "Bernoulli")
+    x = graph.pick("float32") if op != "Bernoulli" else graph.input("float32", [2, 3], np.full([2, 3], 0.3))
     if x is None:
         return
-    op = graph.one_of("RandomNormalLike", "RandomUniformLike", "Bernoulli")
     drawn = graph.node(op, [x.name])
     if drawn:
         graph.node("Shape", [drawn[0].name])

@@ -37,6 +37,11 @@ def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None
 
 
 FOUND = {
+    "sums of small whole numbers keep their type": (
+        """<ir_version: 10, opset_import: ["": 18]> g (int32[2, 3] x) => (int32[2] y)
+        { y = Einsum <equation = "ij->i"> (x) }""",
+        {"x": np.array([[4, 6, -5], [6, 1, 2]], np.int32)},
+    ),
     "weights of classes are no parameters": (
         """<ir_version: 10, opset_import: ["": 18]> g (float[3, 3] x) => (float y)
         <int64[3] t = {1, 2, 2}, float[3] w = {0.2, 1.2, 2.2}> { y = SoftmaxCrossEntropyLoss (x, t, w) }""",

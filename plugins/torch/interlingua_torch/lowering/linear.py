@@ -20,6 +20,7 @@ from interlingua.passes.orders import order_of
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_api, by_cards, said, tensors
 from interlingua_torch.lowering.elementwise import arithmetic
+from interlingua_torch.lowering.templates import converted
 
 LINEAR = "torch.nn.Linear"
 FUNCTION = "torch.nn.functional.linear"
@@ -152,7 +153,11 @@ def _is_other(node: ir.Node, facts: Facts, context: Context) -> bool:
 
 @lowers("Einsum")
 def einsum(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`torch.einsum`, whose equations are ONNX's."""
+    """`torch.einsum`, whose equations are ONNX's; its sums of small whole numbers are int64."""
     operands = [context.as_tensor(value) for value in node.inputs if value is not None]
     equation = "".join(facts["equation"].split())
-    return by_api(context, node, "torch.einsum", [equation, *operands])
+    call = by_api(context, node, "torch.einsum", [equation, *operands])
+    dtype = node.outputs[0].dtype
+    if dtype is None or not dtype.is_integer() or dtype == ir.DataType.INT64:
+        return call
+    return converted(context, call, dtype)
