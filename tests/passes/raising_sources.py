@@ -376,7 +376,7 @@ def tensorflow_cases():
         "depth_to_space": (lambda x: tf.nn.depth_to_space(x, 2), [spec(None, 6, 4, 8)]),
         "einsum": (lambda x: tf.einsum("bsi,io->bso", x, kernel), x),
         "l2_normalize": (lambda x: tf.math.l2_normalize(x, -1, epsilon=1e-12), x),
-        "roll": (lambda x: tf.roll(x, [1], [1]), x),
+        "roll": (lambda x: tf.roll(x, 1, 1), x),
         "log_softmax": (lambda x: tf.nn.log_softmax(x), x),
         "log_sum_exp": (lambda x: tf.reduce_logsumexp(x, -1), x),
         **{name: (lambda x, each=each: each(x), x) for name, each in recurrent.items()},

@@ -25,6 +25,7 @@ from interlingua.codegen.weights import NAMES, Weight
 from interlingua.ir import metadata
 from interlingua.ir.origin import Constant
 from interlingua.notes import Approximated
+from interlingua.passes.forms import to_forms
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.moves import MOVES
 from interlingua_torch.lowering.recurrent import fits
@@ -210,6 +211,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
         UnsupportedModel: what PyTorch cannot say, all at once.
     """
     model = stack_layers(model, fits)
+    to_forms(model, lowers)
     if has_modules(model):
         try:
             return _write_modules(model, request)

@@ -1,0 +1,39 @@
+"""Forms: pieces of a graph that one call of a target says, as nodes of a domain of ours; one family a file.
+
+ONNX has no operator for them. A form is made for a target that says it, in the copy that is written for that target;
+the canonical form of the IR and all other targets have its pieces. Its function body is those pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import onnx_ir as ir
+
+from interlingua.ir.facts import qualified
+from interlingua.passes.forms import moves
+from interlingua.passes.forms.outline import FORMS, Form, outline
+
+ALL: tuple[Form, ...] = (*moves.FORMS,)
+"""In the order they are tried."""
+
+
+def to_forms(model: ir.Model, able: Container[str]) -> int:
+    """Replaces pieces of the graph by the forms whose qualified names are among `able`; says how many.
+
+    The last nodes come first, so that a form of several steps takes all of them."""
+    count = 0
+    for form in ALL:
+        if f"{FORMS}::{form.name}" not in able:
+            continue
+        for node in reversed(list(model.graph.all_nodes())):
+            if node.graph is None or qualified(node) not in form.roots:
+                continue
+            piece = form.find(node)
+            if piece is not None:
+                outline(model, form.name, piece)
+                count += 1
+    return count
+
+
+__all__ = ["ALL", "FORMS", "Form", "to_forms"]

@@ -1,0 +1,101 @@
+"""Forms out of exporters' spellings: the node, its body by onnxruntime; and what only looks like one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from passes_graphs import Graph
+from raising_checks import assert_close, both, exported, numbers, operators, raised, random
+
+from interlingua.onnx.reader import load
+from interlingua.passes.forms import ALL, FORMS, to_forms
+
+ABLE = {f"{FORMS}::{form.name}" for form in ALL}
+ROLLED = {"shifts": (-1, 2), "axes": (1, 2)}
+
+
+def said(model, at: int = 0):
+    return {name: held.value for name, held in model.graph.node(at).attributes.items()}
+
+
+def check(kind: str, name: str, wanted: list[str]):
+    path = exported(kind) / f"{name}.onnx"
+    held = np.load(path.with_suffix(".npz"))
+    model = raised(load(path))
+    assert to_forms(model, ABLE)
+    assert operators(model) == wanted
+    names = [value.name for value in model.graph.inputs]
+    assert_close(numbers(model, {names[0]: held["in0"]}), [held["out0"]])
+    return said(model)
+
+
+@pytest.mark.parametrize("kind", ["script", pytest.param("torch", marks=pytest.mark.slow)])
+def test_rolls_of_two_axes(kind):
+    assert {name: tuple(value) for name, value in check(kind, "roll", ["Roll", "Mul"]).items()} == ROLLED
+
+
+@pytest.mark.slow
+def test_a_roll_of_tensorflow():
+    assert check("tf", "roll", ["Roll"]) == {"shifts": (1,), "axes": (1,)}
+
+
+@pytest.mark.parametrize("kind", ["script", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["glu", "chunked_glu"])
+def test_gated_halves(kind, name):
+    assert check(kind, name, ["Glu"]) == {"axis": 2}
+
+
+def part(graph: Graph, value: str, start: int, end: int, axis: int = 1) -> str:
+    return graph("Slice", value, *(np.asarray([each]) for each in (start, end, axis)))
+
+
+def check_none(graph: Graph, output: str, *, able=ABLE, **arrays: np.ndarray) -> None:
+    plain, model = both(graph, output)
+    before = operators(model)
+    assert to_forms(model, able) == 0 and operators(model) == before
+    assert_close(numbers(model, arrays), numbers(plain, arrays))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [((2, 6), (0, 3)), ((2, 5), (0, 2)), ((0, 2), (2, 6)), ((2, 6), (1, 2))],
+    ids=["an entry twice", "one left out", "nothing moved", "another one left out"],
+)
+def test_no_roll(parts):
+    graph = Graph()
+    x = graph.input("x", ["N", 6, 4])
+    check_none(graph, graph("Concat", *(part(graph, x, *each) for each in parts), axis=1), x=random(2, 6, 4))
+
+
+def test_a_part_read_elsewhere_is_no_roll():
+    graph = Graph()
+    x = graph.input("x", ["N", 6, 4])
+    first, second = part(graph, x, 2, 6), part(graph, x, 0, 2)
+    y = graph("Concat", graph("Concat", first, second, axis=1), second, axis=1)
+    check_none(graph, y, x=random(2, 6, 4))
+
+
+def test_rolls_of_one_axis_stay_two():
+    graph = Graph()
+    y = graph.input("x", ["N", 6, 4])
+    for _ in range(2):
+        y = graph("Concat", part(graph, y, 4, 6), part(graph, y, 0, 4), axis=1)
+    _, model = both(graph, y)
+    assert to_forms(model, ABLE) == 2 and operators(model) == ["Roll", "Roll"] and said(model)["shifts"] == (2,)
+
+
+@pytest.mark.parametrize(
+    "halves", [((3, 6), (0, 3)), ((0, 3), (0, 3)), ((0, 2), (2, 4))], ids=["turned", "one", "less"]
+)
+def test_no_gated_halves(halves):
+    graph = Graph()
+    x = graph.input("x", ["N", 6, 4])
+    first, second = (part(graph, x, *each) for each in halves)
+    check_none(graph, graph("Mul", first, graph("Sigmoid", second)), x=random(2, 6, 4))
+
+
+def test_no_form_for_a_target_without_it():
+    graph = Graph()
+    x = graph.input("x", ["N", 6, 4])
+    y = graph("Concat", part(graph, x, 2, 6), part(graph, x, 0, 2), axis=1)
+    check_none(graph, y, able={f"{FORMS}::Glu"}, x=random(2, 6, 4))
