@@ -54,11 +54,22 @@ def _observe(module: nn.Module, norms: list[_BatchNorm], inputs: tuple[Any, ...]
 
     handles = [norm.register_forward_pre_hook(settle) for norm in norms]
     if norms:
-        module.eval()(*inputs)
+        module.eval()(*_widened(inputs, generator))
     for handle in handles:
         handle.remove()
     for norm in left:
         _move_statistics(norm, generator)
+
+
+def _widened(inputs: tuple[Any, ...], generator: torch.Generator) -> tuple[Any, ...]:
+    """The inputs and as much noise of their mean and spread, where they are batches of real numbers.
+
+    What a few alike inputs never excite would otherwise count as without variance and be amplified, rounding too.
+    """
+    if not all(isinstance(each, torch.Tensor) and each.is_floating_point() for each in inputs):
+        return inputs
+    noise = (each.mean() + each.std() * torch.randn(each.shape, generator=generator) for each in inputs)
+    return tuple(torch.cat(pair) for pair in zip(inputs, noise, strict=True))
 
 
 def _move_statistics(norm: _BatchNorm, generator: torch.Generator) -> None:
