@@ -116,10 +116,14 @@ def _shapes(module: nn.Module, axes: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _unused(module: nn.Module, program: torch.export.ExportedProgram) -> set[str]:
-    """State-dict names that no node of the graph reads."""
+    """State-dict names on which no output of the graph depends."""
     signature = program.graph_signature
     inputs = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    used = {inputs[node.name] for node in program.graph.nodes if node.name in inputs and node.users}
+    needed: set[torch.fx.Node] = set()
+    for node in reversed(program.graph.nodes):
+        if node.op == "output" or node in needed:
+            needed.update(node.all_input_nodes)
+    used = {inputs[node.name] for node in needed if node.name in inputs}
     shared = {id(tensor) for name, tensor in module.state_dict(keep_vars=True).items() if name in used}
     return {name for name, tensor in module.state_dict(keep_vars=True).items() if id(tensor) not in shared}
 
