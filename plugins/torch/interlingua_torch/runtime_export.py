@@ -10,6 +10,7 @@ import warnings
 import torch
 
 from . import runtime_facts as facts
+from .runtime_pixels import with_plain_pixels
 from .runtime_pooling import with_whole_means
 from .runtime_recurrent import projected, translations, unrolled, whole
 from .runtime_values import Problem, one_line
@@ -117,7 +118,7 @@ def _program_to_onnx(program):
     else:
         keeping = whole()
     with keeping:
-        program = with_whole_means(program)
+        program = with_plain_pixels(with_whole_means(program))
         facts.forget_constant_outputs(program)
         made = torch.onnx.export(
             program,

@@ -1,6 +1,8 @@
 """Makes what PyTorch runs without model.py: an exported program, or TorchScript. Runs in a worker."""
 
+import inspect
 import json
+import math
 import os
 import re
 import warnings
@@ -45,17 +47,27 @@ def script_call(path):
     return script, json.loads(extra[SIGNATURE] or "null")
 
 
-def _example(port, more=0):
-    """Zeros as the input has them; an unknown axis is two long at least, for 1 would be a constant."""
+def _example(port, batch=None):
+    """Seeded numbers as the input has them; an unknown axis is two long at least, for 1 would be a constant.
+
+    `batch` is the length of a first axis that varies.
+    """
     like = port.get("like") or [2 if size is None else size for size in port["shape"]]
     shape = [max(given, 2) if size is None else size for size, given in zip(port["shape"], like, strict=True)]
-    if more and shape and port["shape"][0] is None:
-        shape[0] += more
-    return torch.zeros(shape, dtype=getattr(torch, port["dtype"]))
+    if batch and shape and port["shape"][0] is None:
+        shape[0] = batch
+    dtype = getattr(torch, port["dtype"])
+    if not dtype.is_floating_point:
+        return torch.zeros(shape, dtype=dtype)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(13)).to(dtype)
 
 
-def _arguments(call, ports, more=0):
-    return arguments(call, {port["name"]: _example(port, more) for port in ports})[0]
+def _arguments(call, ports, batch=None):
+    return arguments(call, {port["name"]: _example(port, batch) for port in ports})[0]
+
+
+def _varies(ports):
+    return any(port["shape"] and port["shape"][0] is None for port in ports)
 
 
 def _exported(model, ports, call):
@@ -73,7 +85,25 @@ def _exported(model, ports, call):
     for node in program.graph.nodes:
         if "stack_trace" in node.meta:
             node.meta["stack_trace"] = portable(node.meta["stack_trace"])
+    if _varies(ports):
+        _admit_one(program, model, _arguments(call, ports, batch=1))
     return program
+
+
+def _admit_one(program, model, args):
+    """Drops guards against a batch of 1, which come from how views were traced, where the program is right on one."""
+    names = inspect.signature(model.forward).parameters
+    known = {"L": dict(zip(names, args, strict=False)), "math": math, "torch": torch}
+
+    def holds(guard):
+        try:
+            return bool(eval(guard, known))  # PyTorch's own text of a condition on sizes
+        except Exception:  # it speaks of what is not here
+            return True
+
+    kept = [guard for guard in program._guards_code if holds(guard)]
+    if len(kept) < len(program._guards_code) and _agrees(program.module(check_guards=False), model, args):
+        program._guards_code = kept
 
 
 def _transposes(program):
@@ -99,7 +129,7 @@ def _scripted(model, ports, call):
     told = [str(each.message) for each in caught if issubclass(each.category, torch.jit.TracerWarning)]
     fixed = list(dict.fromkeys(text.partition(". ")[0].splitlines()[0] for text in told if text.startswith("Conv")))
     decisions = [text for text in fixed if _DECISION in text]
-    if decisions or not _agrees(script, model, _arguments(call, ports, more=1)):
+    if decisions or not _agrees(script, model, _arguments(call, ports, batch=7)):
         why = "a trace would fix what data or sizes decide (%s)" % (decisions or fixed or ["the batch"])[0]
         raise Problem("TorchScript does not take model.py: %s; %s" % (unscripted, why), "UnsupportedModel")
     notes = [["Changed", "TorchScript", "traced, for the model cannot be scripted: %s" % unscripted]]
