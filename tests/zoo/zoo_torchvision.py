@@ -27,7 +27,7 @@ ROWS = (
     row("wide_resnet50_2", images(64)),
     row("densenet121", images(64)),
     row("googlenet", images(96), init_weights=False),
-    row("inception_v3", images(192), init_weights=False),
+    row("inception_v3", images(299), init_weights=False),
     row("mobilenet_v2", images(96)),
     row("mobilenet_v3_large", images(96)),
     row("mnasnet0_5", images(96)),
