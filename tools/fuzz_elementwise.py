@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from fuzz_graphs import FLOATS, INTEGERS, KINDS, UNSIGNED, Graph, Tensor, step
+from hypothesis import strategies as st
 
 _UNARY = (
     "Abs Neg Relu Sigmoid Tanh Exp Floor Ceil Round Sqrt Reciprocal Erf Softsign Softplus Sign Sin Cos Tan Asin Acos "
@@ -30,10 +31,10 @@ _REDUCTIONS = (
 
 @step
 def unary(graph: Graph) -> None:
-    """A function of one tensor."""
-    x = graph.pick(*FLOATS)
-    if x is not None:
-        graph.node(graph.one_of(*_UNARY.split()), [x.name])
+    """Functions of one tensor, several."""
+    x = graph.pick(*FLOATS) or graph.input("float32", [2, 3])
+    for op in graph.draw(st.lists(st.sampled_from(_UNARY.split()), min_size=1, max_size=4, unique=True)):
+        graph.node(op, [x.name])
 
 
 @step
@@ -46,13 +47,11 @@ def whole_unary(graph: Graph) -> None:
 
 @step
 def attributed(graph: Graph) -> None:
-    """An activation with numbers of its own."""
-    x = graph.pick("float32", "float64")
-    if x is None:
-        return
-    op = graph.one_of(*_ATTRIBUTED)
-    said: dict[str, Any] = {name: graph.whole(1, 15) / 8 for name in _ATTRIBUTED[op] if graph.some()}
-    graph.node(op, [x.name], **said)
+    """Activations with numbers of their own, one or two."""
+    x = graph.pick("float32", "float64") or graph.input("float32", [2, 3])
+    for op in graph.draw(st.lists(st.sampled_from(sorted(_ATTRIBUTED)), min_size=1, max_size=2, unique=True)):
+        said: dict[str, Any] = {name: graph.whole(1, 15) / 8 for name in _ATTRIBUTED[op] if graph.some()}
+        graph.node(op, [x.name], **said)
 
 
 @step
@@ -235,9 +234,7 @@ def some_axes(graph: Graph, rank: int) -> list[int]:
 @step
 def along(graph: Graph) -> None:
     """Softmax and its kin, running sums and the places of extremes, along an axis."""
-    x = graph.pick("float32", "float64", rank=1, filled=True)
-    if x is None:
-        return
+    x = graph.pick("float32", "float64", rank=1, filled=True) or graph.input("float32", [2, 3])
     axis: Any = graph.whole(-x.rank, x.rank - 1)
     op = graph.one_of("Softmax", "LogSoftmax", "Hardmax", "CumSum", "ArgMax", "ArgMin", "LpNormalization")
     if op == "CumSum":

@@ -37,6 +37,11 @@ def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None
 
 
 FOUND = {
+    "a product with whole numbers is no layer": (
+        """<ir_version: 10, opset_import: ["": 21]> g (int32[2, 1] x) => (int32[2, 4] y)
+        <int32[1, 4] w = {4, 1, 0, -1}> { y = MatMul (x, w) }""",
+        {"x": np.array([[4], [6]], np.int32)},
+    ),
     "sums of small whole numbers keep their type": (
         """<ir_version: 10, opset_import: ["": 18]> g (int32[2, 3] x) => (int32[2] y)
         { y = Einsum <equation = "ij->i"> (x) }""",

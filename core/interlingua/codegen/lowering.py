@@ -104,18 +104,29 @@ def _lower_node(context: Context, node: ir.Node) -> None:
 def by_cards(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """The expression of the first card that can say the node.
 
-    Where the source tells of its modules, a layer whose weights bear other names there is said as a function.
+    Where the source tells of its modules, a layer whose weights bear other names there is said as a function, and so
+    is one whose weights are whole numbers.
 
     Raises:
         Unsupported: none can.
     """
     dialect = context.dialect
     card, keywords = cards.choose(dialect.framework, facts)
-    if dialect.structured and card.kind is Kind.LAYER and not _is_named(card, node, facts):
+    if card.kind is Kind.LAYER:
         free = dataclasses.replace(facts, constants=facts.constants - {*card.weights})
-        with contextlib.suppress(Unsupported):
+        if dialect.layer_dtype and _is_whole(card, node):
             card, keywords = cards.choose(dialect.framework, free)
+        elif dialect.structured and not _is_named(card, node, facts):
+            with contextlib.suppress(Unsupported):
+                card, keywords = cards.choose(dialect.framework, free)
     return by_card(context, node, facts, card, keywords)
+
+
+def _is_whole(card: Card, node: ir.Node) -> bool:
+    """Whether weights of the layer are whole numbers, which layers do not hold."""
+    given = inputs_of(node)
+    types = {given[name][0].dtype for name in card.weights if name in given}
+    return any(dtype is not None and dtype.is_integer() for dtype in types)
 
 
 def _is_named(card: Card, node: ir.Node, facts: Facts) -> bool:
