@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from passes_graphs import Graph
 from raising_checks import assert_close, both, check_export, check_graph, numbers, operators, random
@@ -70,6 +71,19 @@ def test_repeated_heads_of_an_attention_that_is_one_already():
     arrays = {"q": random(2, 4, 5, 8), "k": random(2, 2, 5, 8), "v": random(2, 2, 5, 8, seed=3)}
     model = check_graph(graph, graph("Attention", q, *wide, scale=8**-0.5), ["Attention"], **arrays)
     assert not model.graph.node(0).attributes
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_a_mask_beside_one_that_masks_nothing(other):
+    graph = Graph()
+    values = [graph.input(name, ["N", 4, 5, 8]) for name in "qkv"]
+    keep = graph.input("keep", ["N", 1, 1, 5], onnx.TensorProto.BOOL)
+    nothing = np.ones((1, 1, 5, 1), bool)
+    nothing[0, 0, 2] = other
+    y = graph("Attention", *values, graph("And", nothing, keep))
+    arrays = {name: random(2, 4, 5, 8, seed=seed) for seed, name in enumerate("qkv")}
+    arrays["keep"] = random(2, 1, 1, 5, seed=4) > -0.5
+    check_graph(graph, y, ["Attention"] if other else None, **arrays)
 
 
 def test_heads_as_part_of_the_batch():

@@ -8,15 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import onnx_ir as ir
 
-from interlingua.ir.edit import replace
+from interlingua.ir.edit import constant, replace
 from interlingua.ir.facts import shape_of
+from interlingua.passes.raising.masks import LARGEST
 from interlingua.passes.raising.reading import (
     Reading,
     Rule,
     integers,
+    maker,
     near,
     new,
     rank,
+    sides,
     sizes_of,
 )
 from interlingua.passes.raising.views import MOVES, Axis, Builder, Factor, View, arranged, moved, size_of, views
@@ -60,7 +63,7 @@ def grouped(reading: Reading, key: ir.Value, value: ir.Value) -> tuple[ir.Value,
 
 
 def plain(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
-    """Replaces `Attention(Q, repeat(K), repeat(V), scale=1/√size)` by `Attention(Q, K, V)`: groups of queries."""
+    """Replaces `Attention(Q, repeat(K), repeat(V), mask ∧ true, scale=1/√size)` by `Attention(Q, K, V, mask)`."""
     given = list(node.inputs)
     query, key, value = given[:3]
     if query is None or key is None or value is None or rank(query) != 4 or not _is_simple(node):
@@ -71,11 +74,25 @@ def plain(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     if stated is not None and not (isinstance(size, int) and near(stated.as_float(), 1 / math.sqrt(size), query)):
         attributes["scale"] = stated
     fewer = grouped(reading, key, value)
-    if fewer is None and len(attributes) == len(node.attributes):
+    mask = _without_trues(reading, given[3] if len(given) > 3 else None)
+    if fewer is None and mask is None and len(attributes) == len(node.attributes):
         return None
-    made = ir.Node("", "Attention", [query, *(fewer or (key, value)), *given[3:]], list(attributes.values()))
+    masks = given[3:] if mask is None else [mask]
+    made = ir.Node("", "Attention", [query, *(fewer or (key, value)), *masks], list(attributes.values()))
     made.outputs[0].type, made.outputs[0].shape = node.outputs[0].type, node.outputs[0].shape
     return [made]
+
+
+def _without_trues(reading: Reading, mask: ir.Value | None) -> ir.Value | None:
+    """The mask beside a constant that masks nothing and at most repeats its rows, which attention does by itself."""
+    node, shape = maker(mask, "And"), shape_of(mask)
+    for inner, other in sides(node) if node is not None and shape is not None else ():
+        held, sizes = constant(other, LARGEST), shape_of(inner)
+        if held is not None and held.all() and sizes and shape is not None and sizes[-1] == shape[-1] is not None:
+            if reading.alone(mask):
+                reading.made(mask, "And")
+            return inner
+    return None
 
 
 def _is_simple(node: ir.Node) -> bool:
