@@ -111,22 +111,28 @@ def relative(reference: Array, other: Array) -> float:
     return float(np.abs(reference - other).max() / np.abs(reference).max())
 
 
+def turns(calls: list[Call], repetitions: int, inner: int) -> list[list[float]]:
+    """The seconds of each of two calls, warmed by another; they take turns and begin in turn."""
+    for _ in range(WARM - 1):
+        for call in calls:
+            call()
+    seconds: list[list[float]] = [[], []]
+    for turn in range(repetitions):
+        for which in (0, 1) if turn % 2 else (1, 0):
+            started = time.perf_counter()
+            for _ in range(inner):
+                calls[which]()
+            seconds[which].append((time.perf_counter() - started) / inner)
+    return seconds
+
+
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Times both models in turn."""
     x = np.random.RandomState(SEED).rand(options.batch, *SHAPES[options.model]).astype(np.float32)
     models = made(options.framework, options.model, options.folder, options.width)
     version, calls = CALLS[options.framework](models, x)
     outputs = [call() for call in calls]
-    for _ in range(WARM - 1):
-        for call in calls:
-            call()
-    seconds: list[list[float]] = [[], []]
-    for turn in range(options.repetitions):
-        for which in (0, 1) if turn % 2 else (1, 0):
-            started = time.perf_counter()
-            for _ in range(options.inner):
-                calls[which]()
-            seconds[which].append((time.perf_counter() - started) / options.inner)
+    seconds = turns(calls, options.repetitions, options.inner)
     reference = reference_of(options.folder)
     fits = reference is not None and reference.shape == outputs[0].shape
     return {

@@ -1,4 +1,4 @@
-"""What reading costs against the size of a model: seconds for many nodes, memory for large weights.
+"""What a conversion costs against the size of a model: seconds for many nodes, memory for large weights.
 
     python benchmarks/scale.py [--out docs/results/scale.json]
 
@@ -73,23 +73,36 @@ def _save(nodes: list[onnx.NodeProto], weights: list[TensorProto], end: str, wid
     path.write_bytes(proto.SerializeToString())
 
 
-def read(path: Path) -> dict[str, float]:
-    """Seconds of reading with the canonical passes, and megabytes beyond the imports."""
+def read(path: Path, write: bool) -> dict[str, float]:
+    """Seconds of reading with the canonical passes, and megabytes beyond the imports; seconds of writing PyTorch."""
     from interlingua import passes, pipeline, plugin
 
-    plugin.frameworks()
+    framework = plugin.framework("torch")
+    plugin.resolve(framework.backend.writer if framework.backend else "")
     assert passes.CANONICAL
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     source = pipeline.read(path)
-    seconds = time.perf_counter() - begun
+    seconds, processor = time.perf_counter() - begun, time.process_time() - cpu
     beyond = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    return {"seconds": round(seconds, 3), "megabytes": round(beyond, 1), "canonical_nodes": len(source.model.graph)}
+    found = {
+        "seconds": round(seconds, 3),
+        "processor": round(processor, 3),
+        "megabytes": round(beyond, 1),
+        "canonical_nodes": len(source.model.graph),
+    }
+    if write:
+        begun, cpu = time.perf_counter(), time.process_time()
+        with tempfile.TemporaryDirectory() as folder:
+            pipeline.write(source.model, framework, Path(folder))
+        found["write_seconds"] = round(time.perf_counter() - begun, 3)
+        found["write_processor"] = round(time.process_time() - cpu, 3)
+    return found
 
 
-def measured(path: Path) -> dict[str, float]:
+def measured(path: Path, *, write: bool) -> dict[str, float]:
     """What `read` says, from a process of its own."""
-    command = [sys.executable, __file__, "--read", str(path)]
+    command = [sys.executable, __file__, "--read", str(path), *(["--write"] if write else [])]
     found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return found
 
@@ -99,19 +112,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--read", type=Path)
+    parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     if asked.read:
-        print(json.dumps(read(asked.read)))
+        print(json.dumps(read(asked.read, asked.write)))
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         rows = {}
         for count in NODES:
             chain(count, path)
-            rows[str(count)] = measured(path)
-            print(count, rows[str(count)])
+            rows[str(count)] = measured(path, write=True)
+            print(count, rows[str(count)], flush=True)
         large(path)
-        whole = {"gigabytes": WEIGHTS * ROWS * 1000 * 4 / 1e9, **measured(path)}
+        whole = {"gigabytes": WEIGHTS * ROWS * 1000 * 4 / 1e9, **measured(path, write=False)}
         print("large", whole)
     asked.out.write_text(json.dumps({"nodes": rows, "large": whole}, indent=1) + "\n")
 

@@ -196,12 +196,18 @@ def benchmark_page() -> str:
         "",
         f"{results.conditions()} `make bench` measures it anew. Ratios are of medians of interleaved turns in one "
         "process, with the 95 % interval of the bootstrap; the twins are the hand-written models under "
-        "`benchmarks/twins`.",
+        "`benchmarks/twins`. The other converters run in environments of their own; each gets the file that today's "
+        "PyTorch exporter writes and, where it does not take that, the older exporter's. Ours write code and weights, "
+        "onnx2torch a module in memory, onnx2tf TensorFlow's files, x2paddle code and weights; a remark says why a "
+        "converter has no numbers.",
         "",
     ]
+    pictures = results.charts()
     for title, header, rows in results.tables():
         parts += [f"## {title}", "", "| " + " | ".join(header) + " |", "|---|" + "---|" * (len(header) - 1)]
         parts += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+        if pictures.get(title):
+            parts += [pictures[title], ""]
     return "\n".join(parts)
 
 
