@@ -135,6 +135,26 @@ def test_arithmetic_on_constants_is_done():
     assert np.allclose(compute(model, {"x": np.zeros((2, 5), np.float32)})[0][0], np.sin(np.arange(5)))
 
 
+@pytest.mark.parametrize(
+    ("entries", "indices", "axis", "wanted"),
+    [
+        (np.arange(512)[None] * 3, [[0, 2, -1]], 1, [[0, 6, 1533]]),
+        (np.arange(10).reshape(2, 5), [[4, 0]], 1, [[4, 0]]),
+        (np.arange(10).reshape(5, 2), [[-1, 1]], 0, [[8, 3]]),
+    ],
+)
+def test_constants_are_gathered(entries, indices, axis, wanted):
+    """The reference evaluator refuses each of these."""
+    graph = Graph()
+    table = graph("Constant", value=onnx.numpy_helper.from_array(entries))
+    found = graph("GatherElements", table, np.asarray(indices, np.int64), axis=axis)
+    x = graph.input("x", ["N", 1], onnx.TensorProto.INT64)
+    model = canonical(graph.model(graph("Add", x, found)))
+    assert operators(model) == ["Add"]
+    constant = next(value for value in model.graph.node(0).inputs if value.const_value is not None)
+    assert constant.const_value.numpy().tolist() == wanted
+
+
 def test_huge_constants_are_not_computed():
     graph = Graph()
     x = graph.input("x", [1])

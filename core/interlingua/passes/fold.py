@@ -242,6 +242,8 @@ def _evaluated(node: ir.Node, graph: ir.Graph) -> ir.Value | None:
 def _computed(node: ir.Node, arrays: Sequence[NDArray[np.generic] | None]) -> NDArray[np.generic] | None:
     if node.op_type in ("ConstantOfShape", "Expand", "Tile", "Range") and _too_large(node, arrays):
         return None
+    if node.op_type == "GatherElements":
+        return _gathered_elements(node, arrays)
     names = ["" if array is None else f"x{index}" for index, array in enumerate(arrays)]
     made = onnx.helper.make_node(node.op_type, names, ["y"])
     made.attribute.extend(ir.serde.serialize_attribute(attribute) for attribute in node.attributes.values())
@@ -257,6 +259,19 @@ def _computed(node: ir.Node, arrays: Sequence[NDArray[np.generic] | None]) -> ND
     except Exception:  # the reference lacks an operator or refuses its arguments: the node stays
         return None
     return np.asarray(result) if isinstance(result, np.ndarray | np.generic) else None
+
+
+def _gathered_elements(node: ir.Node, arrays: Sequence[NDArray[np.generic] | None]) -> NDArray[np.generic] | None:
+    """The value of a GatherElements; the reference takes neither more than 64 entries nor shorter other axes."""
+    data, indices = arrays
+    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else 0
+    if data is None or indices is None or not -data.ndim <= axis < data.ndim:
+        return None
+    size, axis = data.shape[axis], axis % data.ndim
+    if indices.size and not (-size <= int(indices.min()) and int(indices.max()) < size):
+        return None
+    within = tuple(slice(None) if each == axis else slice(length) for each, length in enumerate(indices.shape))
+    return np.take_along_axis(data[within], indices.astype(np.int64), axis)
 
 
 def _too_large(node: ir.Node, arrays: Sequence[NDArray[np.generic] | None]) -> bool:
