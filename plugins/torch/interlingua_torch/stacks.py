@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx_ir as ir
 
 from interlingua.ir import metadata
-from interlingua.ir.edit import constant, graph_of, take_over
+from interlingua.ir.edit import graph_of, take_over
 from interlingua.ir.facts import shape_of
-from interlingua.ir.origin import parameters
 from interlingua.notes import Notes
 from interlingua.passes.orders import order_of
 from interlingua.passes.raising.reading import (
@@ -20,38 +17,32 @@ from interlingua.passes.raising.reading import (
     integers,
     maker,
     new,
-    number,
     remember_home,
     tensor,
 )
 from interlingua.passes.unused import RemoveUnused
+from interlingua_torch.recurrent_layers import (
+    HIDDEN,
+    MEMORY,
+    Layer,
+    direction_of,
+    following_layer,
+    input_of,
+    is_cell,
+    is_recurrent,
+    is_zero,
+    output_of,
+    read,
+    whole_state,
+)
 
 DOMAIN = "interlingua.torch"
-"""Domain of LSTM, GRU and RNN as torch has them: x, h, c, then W, R and B of each layer; y, h, c."""
+"""Domain of LSTM, GRU and RNN as torch has them: x, h, c, then W, R and B of each layer; y, h, c.
 
-KINDS = ("LSTM", "GRU", "RNN")
-_HIDDEN, _MEMORY = 5, 6
+The states of a `cell` have no axis of layers.
+"""
+
 _TURNED = (1, 0, 2)
-_NAMED = re.compile(r"(^|\.)(weight|bias)_(ih|hh)_l\d+(_reverse)?$")
-
-
-@dataclasses.dataclass
-class _Layer:
-    """A node of one layer, and the values that hold its results as torch has them (time, batch, both directions)."""
-
-    node: ir.Node
-    results: list[ir.Value]
-    glue: list[ir.Node]
-    dropout: float = 0.0
-    """The ratio of the dropout between the layer before and this one."""
-
-    @property
-    def directions(self) -> int:
-        return 2 if _direction(self.node) == "bidirectional" else 1
-
-    @property
-    def batch_first(self) -> bool:
-        return bool(attribute_int(self.node, "layout", 0))
 
 
 def stack_layers(model: ir.Model, fits: Callable[[ir.Node], bool]) -> ir.Model:
@@ -60,15 +51,15 @@ def stack_layers(model: ir.Model, fits: Callable[[ir.Node], bool]) -> ir.Model:
     The same for GRU and RNN; `fits` tells the nodes whose arithmetic is that of torch's own. The model is a copy
     where anything changes.
     """
-    if not any(_is_recurrent(node) and fits(node) for node in model.graph.all_nodes()):
+    if not any(is_recurrent(node) and fits(node) for node in model.graph.all_nodes()):
         return model
     model = model.clone()
     remember_home(model)
     done: set[ir.Node] = set()
     for node in list(model.graph.all_nodes()):
-        if node not in done and _is_recurrent(node) and fits(node):
-            layers = [_read(node)]
-            while (following := _next(layers, fits)) is not None:
+        if node not in done and is_recurrent(node) and fits(node):
+            layers = [read(node)]
+            while (following := following_layer(layers, fits)) is not None:
                 layers.append(following)
             done.update(layer.node for layer in layers)
             _write(layers)
@@ -77,150 +68,7 @@ def stack_layers(model: ir.Model, fits: Callable[[ir.Node], bool]) -> ir.Model:
     return model
 
 
-def _is_recurrent(node: ir.Node) -> bool:
-    return node.domain == "" and node.op_type in KINDS
-
-
-def _direction(node: ir.Node) -> str:
-    held = node.attributes.get("direction")
-    return "forward" if held is None else held.as_string()
-
-
-def _input(node: ir.Node, index: int) -> ir.Value | None:
-    return node.inputs[index] if len(node.inputs) > index else None
-
-
-def _output(node: ir.Node, index: int) -> ir.Value | None:
-    output = node.outputs[index] if len(node.outputs) > index else None
-    return output if output is not None and (output.uses() or output.is_graph_output()) else None
-
-
-def _read(node: ir.Node, dropout: float = 0.0) -> _Layer:
-    """The layer with what drops or joins the axis of directions, where all that reads the results does so."""
-    layer = _Layer(node, [], [], dropout)
-    y = node.outputs[0]
-    if y.is_graph_output():
-        return layer
-    for user in y.consumers():
-        ends = _straight(user, layer)
-        if ends is None:
-            layer.results, layer.glue = [], []
-            return layer
-        layer.glue += [user, *(each for each in ends if each is not user)]
-        layer.results += [each.outputs[0] for each in ends]
-    return layer
-
-
-def _straight(user: ir.Node, layer: _Layer) -> list[ir.Node] | None:
-    """The nodes whose outputs are torch's results, `user` one of them or before them; None where there are others."""
-    axis = 2 if layer.batch_first else 1
-    if user.domain != "" or user.graph is not layer.node.graph:
-        return None
-    if layer.directions == 1 and user.op_type == "Squeeze" and integers(_input(user, 1)) in ([axis], [axis - 4]):
-        return [user]
-    if layer.batch_first:
-        return [user] if _joins(user, layer) else None
-    if user.op_type != "Transpose" or order_of(user) != (0, 2, 1, 3) or user.outputs[0].is_graph_output():
-        return None
-    joins = list(user.outputs[0].consumers())
-    return joins if joins and all(_joins(each, layer) for each in joins) else None
-
-
-def _joins(node: ir.Node, layer: _Layer) -> bool:
-    """Whether a Reshape joins the last two of four axes."""
-    numbers = integers(_input(node, 1)) if node.op_type == "Reshape" and node.domain == "" else None
-    before, after = shape_of(node.inputs[0]), shape_of(node.outputs[0])
-    size = layer.directions * attribute_int(layer.node, "hidden_size", 0)
-    if numbers is None or len(numbers) != 3 or attribute_int(node, "allowzero", 0):
-        return False
-    if numbers[2] not in (-1, size) and not (numbers[2] == 0 and layer.directions == 1):
-        return False
-    if before is None or after is None or len(before) != 4 or len(after) != 3:
-        return numbers[:2] == [0, 0]
-    sizes = zip(numbers[:2], before[:2], after[:2], strict=True)
-    kept = (said == 0 or (was is not None and was == now) for said, was, now in sizes)
-    return after[2] == size and all(kept)
-
-
-def _next(layers: Sequence[_Layer], fits: Callable[[ir.Node], bool]) -> _Layer | None:
-    """The layer of the same module that alone reads the results of the last one."""
-    layer = layers[-1]
-    if len(layer.results) != 1 or layer.results[0].is_graph_output():
-        return None
-    users = list(layer.results[0].uses())
-    node, dropout = users[0].node if len(users) == 1 else None, 0.0
-    if node is not None and node.op_type == "Dropout" and node.domain == "" and _only_drops(node):
-        ratio = number(_input(node, 1))
-        users = list(node.outputs[0].uses())
-        dropout = 0.5 if ratio is None else ratio
-        node = users[0].node if len(users) == 1 else None
-    if node is None or users[0].idx != 0 or not _is_recurrent(node) or node.graph is not layer.node.graph:
-        return None
-    following = _read(node, float(str(np.float32(dropout))))
-    alike = fits(node) and _form(node) == _form(layer.node) and _direction(node) != "reverse"
-    if not alike or not following.results or not _same_module(layer.node, node):
-        return None
-    if len(layers) > 1 and following.dropout != layer.dropout:
-        return None
-    below = {each.node for each in layers}
-    return None if any(_depends(_input(node, index), below) for index in (_HIDDEN, _MEMORY)) else following
-
-
-def _depends(value: ir.Value | None, nodes: set[ir.Node]) -> bool:
-    """Whether the value is made of what one of the nodes gives."""
-    waiting, seen = [value.producer() if value is not None else None], set[ir.Node]()
-    while waiting:
-        node = waiting.pop()
-        if node in nodes:
-            return True
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting += [each.producer() for each in node.inputs if each is not None]
-    return False
-
-
-def _only_drops(node: ir.Node) -> bool:
-    """Whether the Dropout has nothing but one result, in the source's training alone."""
-    held = constant(_input(node, 2))
-    quiet = _input(node, 2) is None or (held is not None and not held.any())
-    shares = _input(node, 1) is None or number(_input(node, 1)) is not None
-    return quiet and shares and _output(node, 1) is None and not node.outputs[0].is_graph_output()
-
-
-def _form(node: ir.Node) -> tuple[object, ...]:
-    said = {name: str(value.value) for name, value in node.attributes.items()}
-    for name, default in (("direction", "forward"), ("layout", "0")):
-        said.setdefault(name, default)
-    return (node.op_type, _input(node, 3) is None, tuple(sorted(said.items())))
-
-
-def _same_module(first: ir.Node, second: ir.Node) -> bool:
-    """Whether the source has both as one layer: by the names of their weights, else by their places."""
-    names = [_owner(node) for node in (first, second)]
-    if None not in names:
-        return names[0] == names[1]
-    places = [metadata.place(node) for node in (first, second)]
-    if places[0].module or places[1].module:
-        return places[0].module == places[1].module
-    named = [node.metadata_props.get(metadata.LAYER) for node in (first, second)]
-    return named[0] == named[1] or not any(_is_told(node) for node in (first, second))
-
-
-def _is_told(node: ir.Node) -> bool:
-    """Whether the source named the node's layer."""
-    told = node.metadata_props.get(metadata.LAYER)
-    return bool(told) and told != node.name
-
-
-def _owner(node: ir.Node) -> str | None:
-    """The path of the module that the names of all weights begin with; None where they have no common one."""
-    weights = [value for value in node.inputs[1:4] if value is not None]
-    names = [name for value in weights for name in parameters(metadata.origin(value))]
-    paths = {name.rpartition(".")[0] for name in names}
-    return paths.pop() if len(paths) == 1 and all(_NAMED.search(name) for name in names) else None
-
-
-def _write(layers: Sequence[_Layer]) -> None:
+def _write(layers: Sequence[Layer]) -> None:
     """Puts the layers' node in the place of the last one."""
     first, last = layers[0], layers[-1]
     node, directions = last.node, first.directions
@@ -234,16 +82,18 @@ def _write(layers: Sequence[_Layer]) -> None:
             batch_first, ends = True, [back]
             assert turned.inputs[0] is not None
             source = turned.inputs[0]
-    writer = _Writer(node, first.batch_first)
-    states = [writer.state(layers, index) for index in ((_HIDDEN, _MEMORY) if node.op_type == "LSTM" else (_HIDDEN,))]
+    cell = is_cell(node)
+    writer = _Writer(node, first.batch_first, cell)
+    states = [writer.state(layers, index) for index in ((HIDDEN, MEMORY) if node.op_type == "LSTM" else (HIDDEN,))]
     weights = [layer.node.inputs[i] if len(layer.node.inputs) > i else None for layer in layers for i in (1, 2, 3)]
     said: dict[str, object] = {
         "num_layers": len(layers),
-        "direction": _direction(first.node),
+        "direction": direction_of(first.node),
         "batch_first": int(batch_first),
         "hidden_size": attribute_int(node, "hidden_size", 0),
         "dropout": last.dropout if len(layers) > 1 else 0.0,
         "nonlinearity": _nonlinearity(node),
+        "cell": int(cell),
     }
     count = 3 if node.op_type == "LSTM" else 2
     made = ir.Node(
@@ -254,7 +104,7 @@ def _write(layers: Sequence[_Layer]) -> None:
         num_outputs=count,
         name=node.name,
     )
-    _shape(made, first, batch_first, len(layers))
+    _shape(made, first, batch_first, cell, len(layers))
     writer.add(made)
     writer.results(made, last, ends[0], directions, batch_first)
     for index in range(1, count):
@@ -265,7 +115,7 @@ def _write(layers: Sequence[_Layer]) -> None:
                 graph_of(each).remove(each, safe=True)
 
 
-def _shape(made: ir.Node, first: _Layer, batch_first: bool, count: int) -> None:
+def _shape(made: ir.Node, first: Layer, batch_first: bool, cell: bool, count: int) -> None:
     """Types and shapes of the results."""
     source, size = made.inputs[0], attribute_int(first.node, "hidden_size", 0)
     assert source is not None
@@ -274,7 +124,7 @@ def _shape(made: ir.Node, first: _Layer, batch_first: bool, count: int) -> None:
         output.type = source.type
         if shape is not None and len(shape) == 3:
             batch = shape[0 if batch_first else 1]
-            ends = (count * first.directions, batch, size)
+            ends = (batch, size) if cell else (count * first.directions, batch, size)
             output.shape = ir.Shape(ends if index else (*shape[:2], first.directions * size))
 
 
@@ -284,11 +134,11 @@ def _inside(other: ir.Node, node: ir.Node) -> bool:
     return other.graph is node.graph and (not told or metadata.place(other).module in ("", told))
 
 
-def _turned_back(last: _Layer, node: ir.Node) -> list[ir.Value] | None:
+def _turned_back(last: Layer, node: ir.Node) -> list[ir.Value] | None:
     """The results with the batch first, where all that reads them turns them so; None where something does not."""
     found: list[ir.Value] = []
     if not last.results:
-        return [] if _output(last.node, 0) is None else None
+        return [] if output_of(last.node, 0) is None else None
     for value in last.results:
         if value.is_graph_output():
             return None
@@ -309,8 +159,9 @@ def _nonlinearity(node: ir.Node) -> str | None:
 class _Writer:
     """Writes nodes before one node."""
 
-    def __init__(self, node: ir.Node, layout: bool) -> None:
+    def __init__(self, node: ir.Node, layout: bool, cell: bool) -> None:
         self._node = node
+        self._cell = cell
         self._layout = layout
         self._count = 0
 
@@ -334,18 +185,27 @@ class _Writer:
         """A constant of whole numbers."""
         return tensor(self._node, f"{self._node.name}.numbers", np.asarray(numbers, np.int64))
 
-    def state(self, layers: Sequence[_Layer], index: int) -> ir.Value | None:
+    def state(self, layers: Sequence[Layer], index: int) -> ir.Value | None:
         """The initial states of all layers as one; None where they are zero."""
-        given = [_input(layer.node, index) for layer in layers]
-        if all(value is None or _is_zero(value) for value in given):
+        given = [input_of(layer.node, index) for layer in layers]
+        if all(value is None or is_zero(value) for value in given):
             return None
-        whole = _whole(given, layers[0].directions)
+        if self._cell:
+            return self._only(given[0], 1 if self._layout else 0)
+        whole = whole_state(given, layers[0].directions)
         if whole is not None and not self._layout:
             return whole
         there = next(value for value in given if value is not None)
         zeros = [each if each is not None else self._zeros(there) for each in given]
         turned = [self.made("Transpose", [each], {"perm": [1, 0, 2]}) if self._layout else each for each in zeros]
         return turned[0] if len(turned) == 1 else self.made("Concat", turned, {"axis": 0})
+
+    def _only(self, value: ir.Value | None, axis: int) -> ir.Value | None:
+        """A state of the one layer, without the axis of layers."""
+        before = maker(value, "Unsqueeze")
+        if value is None or (before is not None and integers(before.inputs[1]) == [axis]):
+            return value if before is None else before.inputs[0]
+        return self.made("Squeeze", [value, self.numbers(axis)])
 
     def _zeros(self, like: ir.Value) -> ir.Value:
         shape = new("Shape", [like])
@@ -355,12 +215,10 @@ class _Writer:
         self.add(shape, zeros)
         return zeros.outputs[0]
 
-    def results(
-        self, made: ir.Node, last: _Layer, ends: Sequence[ir.Value], directions: int, batch_first: bool
-    ) -> None:
+    def results(self, made: ir.Node, last: Layer, ends: Sequence[ir.Value], directions: int, batch_first: bool) -> None:
         """Gives those who read the results torch's, or ONNX's made of them."""
         y, result = last.node.outputs[0], made.outputs[0]
-        if _output(last.node, 0) is None:
+        if output_of(last.node, 0) is None:
             return
         if last.results:
             _hand_over(ends, result)
@@ -375,7 +233,10 @@ class _Writer:
 
     def ends(self, whole: ir.Value, nodes: Sequence[ir.Node], index: int, directions: int) -> None:
         """Gives those who read the last states torch's, which hold all layers, or a layer's part of them."""
-        outputs = [_output(node, index) for node in nodes]
+        outputs = [output_of(node, index) for node in nodes]
+        if self._cell:
+            self._ends_of_cell(whole, outputs[0])
+            return
         if self._layout:
             whole = self.made("Transpose", [whole], {"perm": [1, 0, 2]}) if any(outputs) else whole
         if len(outputs) == 1:
@@ -394,6 +255,16 @@ class _Writer:
                 bounds = [self.numbers(i * directions) for i in (number_of_layer, number_of_layer + 1)]
                 axis = self.numbers(1 if self._layout else 0)
                 take_over(output, self.made("Slice", [whole, *bounds, axis]))
+
+    def _ends_of_cell(self, state: ir.Value, output: ir.Value | None) -> None:
+        """Gives those who read the last state of one layer the cell's, which has no axis of layers."""
+        axis = 1 if self._layout else 0
+        for user in output.consumers() if output is not None else ():
+            if user.op_type == "Squeeze" and user.domain == "" and integers(input_of(user, 1)) == [axis]:
+                _hand_over([user.outputs[0]], state)
+                graph_of(user).remove(user, safe=True)
+        if output is not None and (output.uses() or output.is_graph_output()):
+            take_over(output, self.made("Unsqueeze", [state, self.numbers(axis)]))
 
 
 def _joins_states(node: ir.Node, users: Sequence[ir.Node], outputs: Sequence[ir.Value | None]) -> bool:
@@ -414,46 +285,3 @@ def _hand_over(ends: Sequence[ir.Value], result: ir.Value) -> None:
             take_over(value, node.outputs[0])
         else:
             value.replace_all_uses_with(result)
-
-
-def _is_zero(value: ir.Value) -> bool:
-    """Whether the value is a zero that nobody trains, however often expanded and cut."""
-    node = value.producer()
-    if node is None:
-        array = constant(value, 1 << 20) if metadata.is_constant(value) else None
-        return array is not None and not array.any()
-    if node.domain == "" and node.op_type == "ConstantOfShape":
-        held = node.attributes.get("value")
-        return held is None or not held.as_tensor().numpy().any()
-    known = node.domain == "" and node.op_type in ("Expand", "Slice", "Cast", "CastLike", "Transpose", "Tile", "Split")
-    known = known or (node.domain == "" and node.op_type in ("Reshape", "Unsqueeze", "Squeeze"))
-    source = node.inputs[0] if known else None
-    return source is not None and _is_zero(source)
-
-
-def _whole(given: Sequence[ir.Value | None], directions: int) -> ir.Value | None:
-    """The value whose parts the layers' states are, in order; None where they are not."""
-    if len(given) == 1:
-        return given[0]
-    split = maker(given[0], "Split")
-    if split is not None and list(split.outputs) == list(given) and attribute_int(split, "axis", 0) == 0:
-        sizes = {(shape_of(each) or (None,))[0] for each in given}
-        return split.inputs[0] if sizes == {directions} else None
-    sources = set()
-    for position, value in enumerate(given):
-        node = maker(value, "Slice")
-        if node is None:
-            return None
-        starts, stops, axes = (integers(_input(node, i)) for i in (1, 2, 3))
-        steps = integers(_input(node, 4)) if _input(node, 4) is not None else [1]
-        count = (shape_of(node.inputs[0]) or (None,))[0]
-        if starts is None or stops is None or len(starts) != 1 or axes not in ([0], [-3]) or steps != [1]:
-            return None
-        bounds = [each + count if each < 0 and isinstance(count, int) else each for each in (starts[0], stops[0])]
-        last = position == len(given) - 1
-        stop = (position + 1) * directions
-        ends = bounds[1] == stop or (last and bounds[1] > stop)
-        if bounds[0] != position * directions or not ends or count != len(given) * directions:
-            return None
-        sources.add(node.inputs[0])
-    return sources.pop() if len(sources) == 1 else None

@@ -31,6 +31,28 @@ def run_recurrent(
     return torch.stack(results), states
 
 
+def over_time(
+    cell: torch.nn.Module,
+    x: torch.Tensor,
+    states=None,
+    batch_first: bool = False,
+    reverse: bool = False,
+) -> tuple:
+    """Runs a cell of torch.nn over x (time, batch, features): its hidden state at each time, and its last states.
+
+    With `batch_first` the batch comes before the time; without `states` it begins with zeros.
+    """
+    axis = 1 if batch_first else 0
+    results = []
+    steps = x.unbind(axis)
+    for step in reversed(steps) if reverse else steps:
+        states = cell(step, states)
+        results.append(states[0] if isinstance(states, tuple) else states)
+    if reverse:
+        results.reverse()
+    return torch.stack(results, axis), states
+
+
 def bounded(x: torch.Tensor, limit: float | None) -> torch.Tensor:
     """x held between −limit and limit, if there is one."""
     return x if limit is None else x.clamp(-limit, limit)

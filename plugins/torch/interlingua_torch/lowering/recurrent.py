@@ -111,12 +111,16 @@ def fits(node: ir.Node) -> bool:
 
 @lowers(*(f"{DOMAIN}::{name}" for name in KINDS))
 def layers(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
-    """`self.rnn(x)` for layers on each other; what runs backwards alone is turned before and after."""
+    """`self.rnn(x)` for layers on each other; what runs backwards alone is turned before and after.
+
+    A cell of the source stays one, which a helper runs over time.
+    """
     kind = KINDS[node.op_type]
     x, *given = node.inputs  # without what is absent at their end
     count = 2 if node.op_type == "LSTM" else 1
     given += [None] * (count + 3 * facts["num_layers"] - len(given))
     states, weights = given[:count], [given[i : i + 3] for i in range(count, len(given), 3)]
+    assert x is not None
     size, directions = facts["hidden_size"], 2 if facts["direction"] == "bidirectional" else 1
     width = (shape_of(weights[0][0]) or ())[-1]
     keywords = said(
@@ -128,16 +132,35 @@ def layers(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
         bidirectional=(directions == 2, False),
     )
     named = [_weights(context, kind, size, level, *each) for level, each in enumerate(weights)]
-    layer = context.layer(node, kind.api, [width, size], keywords, {k: w for each in named for k, w in each.items()})
-    assert x is not None
-    turned = [1 if facts["batch_first"] else 0] if facts["direction"] == "reverse" else []
-    arguments = [expressions.method(context.as_tensor(x), "flip", turned) if turned else context.as_tensor(x)]
-    if any(state is not None for state in states):
-        told = [None if state is None else context.as_tensor(state) for state in states]
-        other = next(state for state in told if state is not None)
-        whole = [expressions.call(context.api("torch.zeros_like"), [other]) if s is None else s for s in told]
-        arguments.append(whole[0] if len(whole) == 1 else ast.Tuple(whole, ast.Load()))
-    call = expressions.call(layer, arguments)
+    whole = {name: weight for each in named for name, weight in each.items()}
+    source = context.as_tensor(x)
+    told = _states(context, states)
+    if facts["cell"]:
+        called = {name: value for name, value in keywords.items() if name in ("nonlinearity", "bias")}
+        cell = {name.removesuffix("_l0"): weight for name, weight in whole.items()}
+        layer = context.layer(node, f"{kind.api}Cell", [width, size], called, cell)
+        order = said(batch_first=(bool(facts["batch_first"]), False), reverse=(facts["direction"] == "reverse", False))
+        return _taken_apart(context, node, by_helper(context, node, "over_time", [layer, source, *told], order))
+    layer = context.layer(node, kind.api, [width, size], keywords, whole)
+    axis = 1 if facts["batch_first"] else 0
+    if facts["direction"] == "reverse":
+        call = expressions.call(layer, [expressions.method(source, "flip", [axis]), *told])
+        return _taken_apart(context, node, call, axis)
+    return _taken_apart(context, node, expressions.call(layer, [source, *told]))
+
+
+def _states(context: Context, states: Sequence[ir.Value | None]) -> list[ast.expr]:
+    """The initial states as one argument; none where they are zero."""
+    told = [None if state is None else context.as_tensor(state) for state in states]
+    other = next((state for state in told if state is not None), None)
+    if other is None:
+        return []
+    whole = [expressions.call(context.api("torch.zeros_like"), [other]) if s is None else s for s in told]
+    return [whole[0] if len(whole) == 1 else ast.Tuple(whole, ast.Load())]
+
+
+def _taken_apart(context: Context, node: ir.Node, call: ast.expr, flipped: int | None = None) -> ast.expr | None:
+    """`x, (h, c) = …`; the results, turned along an axis, where they are not a variable already."""
     read = [is_read(output) for output in node.outputs]
     ends = tuple(hint if used else UNREAD for hint, used in zip(("h", "c"), read[1:], strict=False))
     tail = (ends[0] if len(ends) == 1 else ends) if any(read[1:]) else UNREAD
@@ -146,8 +169,8 @@ def layers(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
         if used:
             assert isinstance(value, ast.Name)
             context.name(output, value.id)
-    if read[0] and turned:
-        return expressions.method(y, "flip", turned)
+    if read[0] and flipped is not None:
+        return expressions.method(y, "flip", [flipped])
     if read[0]:
         assert isinstance(y, ast.Name)
         context.name(node.outputs[0], y.id)

@@ -1,0 +1,235 @@
+"""Recurrent layers from PyTorch to PyTorch: one layer as in the source, its state dict, gradients, other sizes."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import interlingua
+
+TIMES = {"x": {0: "batch", 1: "time"}}
+BATCH = {"x": {0: "batch"}}
+
+
+class Tagger(nn.Module):
+    """A layer over a sequence, and a dense one; all that it gives, or the last states alone."""
+
+    def __init__(self, kind: str, ends: bool = False, **said: Any) -> None:
+        super().__init__()
+        self.rnn = getattr(nn, kind)(5, 4, **said)
+        self.ends = ends
+        self.fc = nn.Linear(8 if said.get("bidirectional") and not ends else said.get("proj_size") or 4, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        y, last = self.rnn(x)
+        if self.ends:
+            return self.fc(last[0][-1] if isinstance(last, tuple) else last[-1])
+        return self.fc(y)
+
+
+class Decoder(nn.Module):
+    """Takes states and gives states."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(5, 4, num_layers=layers, batch_first=True)
+
+    def forward(self, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> Any:
+        y, (h, c) = self.rnn(x, (h, c))
+        return y, h, c
+
+
+class Two(nn.Module):
+    """Two modules on each other, which are no one layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.GRU(5, 4, batch_first=True)
+        self.second = nn.GRU(4, 4, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x)[0])[0]
+
+
+class Cells(nn.Module):
+    """A cell that is run step by step."""
+
+    def __init__(self, kind: str, reverse: bool = False) -> None:
+        super().__init__()
+        self.cell = getattr(nn, kind)(5, 4)
+        self.reverse = reverse
+
+    def forward(self, x: torch.Tensor, h: torch.Tensor) -> Any:
+        states: Any = (h, torch.zeros_like(h)) if isinstance(self.cell, nn.LSTMCell) else h
+        results = []
+        for step in reversed(x.unbind(1)) if self.reverse else x.unbind(1):
+            states = self.cell(step, states)
+            results.append(states[0] if isinstance(states, tuple) else states)
+        return torch.stack(results[::-1] if self.reverse else results, 1), states
+
+
+class ResetBefore(nn.Module):
+    """A GRU that resets before the product, which no layer of torch does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inward = nn.Linear(5, 12)
+        self.gates = nn.Linear(4, 8, bias=False)
+        self.fresh = nn.Linear(4, 4, bias=False)
+
+    def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        for step in x.unbind(1):
+            z, r, n = self.inward(step).chunk(3, 1)
+            more = self.gates(h).chunk(2, 1)
+            z, r = torch.sigmoid(z + more[0]), torch.sigmoid(r + more[1])
+            h = z * h + (1 - z) * torch.tanh(n + self.fresh(r * h))
+        return h
+
+
+def written(module: nn.Module, example: Any, out: Path, **options: Any) -> tuple[nn.Module, str]:
+    """The generated model, and its code in one line; it is proved."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    module.eval()
+    report = interlingua.convert(module, "torch", out, example_inputs=example, **options)
+    assert {proof.verdict for proof in report.proofs} == {"proved"}
+    spec = importlib.util.spec_from_file_location(f"recurrent_{out.parent.name}", out / "model.py")
+    assert spec is not None and spec.loader is not None
+    code = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(code)
+    return code.load(), " ".join((out / "model.py").read_text().split())
+
+
+def same_gradients(module: nn.Module, generated: nn.Module, *inputs: torch.Tensor) -> None:
+    """The same state dict, the same results, and the same gradients of inputs and parameters."""
+    generated.load_state_dict(module.state_dict(), strict=True)
+    grads = []
+    for each in (module, generated):
+        each.zero_grad()
+        given = [value.clone().requires_grad_() for value in inputs]
+        results = torch.utils._pytree.tree_leaves(each(*given))
+        sum((value**2).sum() for value in results).backward()
+        named = {name: parameter.grad for name, parameter in each.named_parameters()}
+        grads.append([*(value.grad for value in given), *(named[name] for name in sorted(named)), *results])
+    for ours, theirs in zip(grads[1], grads[0], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "layer"),
+    [
+        (
+            "LSTM",
+            {"num_layers": 2, "bidirectional": True, "batch_first": True, "dropout": 0.2},
+            "nn.LSTM(5, 4, num_layers=2, batch_first=True, dropout=0.2, bidirectional=True)",
+        ),
+        pytest.param(
+            "GRU",
+            {"num_layers": 3, "batch_first": True},
+            "nn.GRU(5, 4, num_layers=3, batch_first=True)",
+            marks=pytest.mark.slow,
+        ),
+        ("RNN", {"nonlinearity": "relu", "num_layers": 2}, 'nn.RNN(5, 4, num_layers=2, nonlinearity="relu")'),
+        pytest.param(
+            "LSTM",
+            {"bias": False, "bidirectional": True},
+            "nn.LSTM(5, 4, bias=False, bidirectional=True)",
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["LSTM", "GRU", "RNN", "one layer"],
+)
+def test_a_layer_is_the_source_s(tmp_path: Path, kind: str, said: dict[str, Any], layer: str) -> None:
+    module = Tagger(kind, **said)
+    generated, code = written(module, torch.randn(2, 7, 5), tmp_path / "out", dynamic=TIMES)
+    assert f"self.rnn = {layer}" in code and "x, _ = self.rnn(x)" in code
+    for sizes in ((2, 7, 5), (1, 3, 5), (3, 11, 5)):
+        same_gradients(module, generated, torch.randn(*sizes))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_last_states_alone(tmp_path: Path, kind: str) -> None:
+    module = Tagger(kind, ends=True, num_layers=2, batch_first=True)
+    generated, code = written(module, torch.randn(2, 7, 5), tmp_path / "out", dynamic=TIMES)
+    assert f"self.rnn = nn.{kind}(5, 4, num_layers=2, batch_first=True)" in code
+    same_gradients(module, generated, torch.randn(3, 5, 5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layers", [1, 2])
+def test_states_go_in_and_come_out(tmp_path: Path, layers: int) -> None:
+    module = Decoder(layers)
+    example = (torch.randn(2, 7, 5), torch.randn(layers, 2, 4), torch.randn(layers, 2, 4))
+    generated, code = written(module, example, tmp_path / "out")
+    assert "= self.rnn(x, (h, c))" in code
+    same_gradients(module, generated, *example)
+
+
+@pytest.mark.slow
+def test_two_modules_stay_two(tmp_path: Path) -> None:
+    module = Two()
+    generated, code = written(module, torch.randn(2, 7, 5), tmp_path / "out", dynamic=TIMES)
+    assert "self.first = nn.GRU(5, 4, batch_first=True)" in code
+    assert "self.second = nn.GRU(4, 4, batch_first=True)" in code
+    same_gradients(module, generated, torch.randn(3, 4, 5))
+
+
+@pytest.mark.slow
+def test_dropout_drops_in_training(tmp_path: Path) -> None:
+    module = Tagger("GRU", num_layers=2, dropout=0.5)
+    generated, _ = written(module, torch.randn(2, 7, 5), tmp_path / "out")
+    x, results = torch.randn(2, 7, 5), []
+    for each in (module, generated):
+        each.train()
+        torch.manual_seed(4)
+        results.append(each(x))
+    torch.testing.assert_close(*results)
+    assert not torch.equal(results[0], module.eval()(x))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reverse"),
+    [
+        ("LSTMCell", False),
+        pytest.param("GRUCell", True, marks=pytest.mark.slow),
+        pytest.param("RNNCell", False, marks=pytest.mark.slow),
+    ],
+    ids=["LSTM", "GRU", "RNN"],
+)
+def test_a_cell_that_is_run_step_by_step_stays_one(tmp_path: Path, kind: str, reverse: bool) -> None:
+    module, example = Cells(kind, reverse), (torch.randn(2, 4, 5), torch.randn(2, 4))
+    generated, code = written(module, example, tmp_path / "out", dynamic={"x": {0: "batch"}, "h": {0: "batch"}})
+    assert f"self.cell = nn.{kind}(5, 4)" in code and "def over_time(" in code
+    same_gradients(module, generated, torch.randn(3, 4, 5), torch.randn(3, 4))
+
+
+@pytest.mark.slow
+def test_a_projected_layer_is_written_step_by_step(tmp_path: Path) -> None:
+    module = Tagger("LSTM", proj_size=3, num_layers=2, batch_first=True)
+    generated, _ = written(module, torch.randn(2, 3, 5), tmp_path / "out", dynamic=BATCH)
+    same_gradients(module, generated, torch.randn(3, 3, 5))
+
+
+@pytest.mark.slow
+def test_gradients_through_a_loop_of_ours(tmp_path: Path) -> None:
+    module, example = ResetBefore(), (torch.randn(2, 4, 5), torch.randn(2, 4))
+    generated, code = written(module, example, tmp_path / "out")
+    assert "def gru_cell(" in code and "nn.GRU" not in code
+    given = [[value.clone().requires_grad_() for value in example] for _ in range(2)]
+    for each, inputs in zip((module, generated), given, strict=True):
+        (each(*inputs) ** 2).sum().backward()
+    for ours, theirs in zip(*given, strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+    found = {tuple(parameter.shape): parameter.grad for parameter in generated.parameters()}
+    assert found[1, 12, 5] is not None and found[1, 12, 4] is not None and found[1, 24] is not None
+    torch.testing.assert_close(found[1, 12, 5][0], module.inward.weight.grad)
+    torch.testing.assert_close(found[1, 12, 4][0], torch.cat([module.gates.weight.grad, module.fresh.weight.grad]))
+    torch.testing.assert_close(found[1, 24][0, :12], module.inward.bias.grad)
