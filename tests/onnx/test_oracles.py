@@ -191,6 +191,16 @@ def Padding_before_a_maximum_under_optimizations(tmp_path: Path) -> None:
     assert same(by_torch(model, feeds, tmp_path), plain)
 
 
+def Means_over_dilated_windows_that_pad_themselves(tmp_path: Path) -> None:
+    text = '{ y = AveragePool <auto_pad = "SAME_UPPER", dilations = [2], kernel_shape = [3]> (x) }'
+    model = Deviation(f"(float[1, 1, 5] x) => (float[1, 1, n] y) {text}", [], "").proto()
+    feeds = {"x": np.arange(5, dtype=FLOAT).reshape(1, 1, 5)}
+    means = np.array([[[1, 2, 2, 2, 3]]], FLOAT)
+    assert by_onnxruntime(model, feeds)[0].shape == (1, 1, 3), "its shape is right by now: change the entry"
+    assert not same(by_reference(model, feeds) or [means], [means]), "it is right by now: change the entry"
+    assert same(by_torch(model, feeds, tmp_path), [means])
+
+
 def Attention_in_float16(tmp_path: Path) -> None:
     text = "(float16[2, 3, 4, 8] q, float16[2, 3, 6, 8] k, float16[2, 3, 6, 8] v) => (float16[a, b, c, d] y) "
     model = Deviation(text + "{ y = Attention (q, k, v) }", [], "", 23).proto()
@@ -206,7 +216,14 @@ def Attention_in_float16(tmp_path: Path) -> None:
     assert error(by_torch(model, feeds, tmp_path)) < error(reference)
 
 
-_OWN = {each.__name__: each for each in (Padding_before_a_maximum_under_optimizations, Attention_in_float16)}
+_OWN = {
+    each.__name__: each
+    for each in (
+        Padding_before_a_maximum_under_optimizations,
+        Means_over_dilated_windows_that_pad_themselves,
+        Attention_in_float16,
+    )
+}
 
 
 @pytest.mark.parametrize("name", _OWN)

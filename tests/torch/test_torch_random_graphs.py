@@ -37,6 +37,13 @@ def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None
 
 
 FOUND = {
+    "a range from a number out of the data may be empty": (
+        """<ir_version: 10, opset_import: ["": 21]> g (int64 x, int64 z) => (int64[n] y)
+        <int64 b = {-1}, int64 c = {2}, int64[1] e = {3}> {
+            q = Range (x, b, c)  r = Range (z, b, c)  y = Concat <axis = 0> (q, r, e)
+        }""",
+        {"x": np.array(2), "z": np.array(-4)},
+    ),
     "a product with whole numbers is no layer": (
         """<ir_version: 10, opset_import: ["": 21]> g (int32[2, 1] x) => (int32[2, 4] y)
         <int32[1, 4] w = {4, 1, 0, -1}> { y = MatMul (x, w) }""",

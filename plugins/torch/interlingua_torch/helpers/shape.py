@@ -92,3 +92,8 @@ def without(items: list[torch.Tensor], position: int) -> list[torch.Tensor]:
 def reshape(x: torch.Tensor, shape: list[int]) -> torch.Tensor:
     """`x` with another shape, in which a 0 copies the size of the axis."""
     return x.reshape([x.shape[axis] if size == 0 else size for axis, size in enumerate(shape)])
+
+
+def number_range(start: float, end: float, step: float, dtype: torch.dtype = torch.int64) -> torch.Tensor:
+    """`torch.arange(start, end, step)`, and no numbers where the step leads away from the end."""
+    return torch.arange(start, end if (end - start) * step > 0 else start, step, dtype=dtype)

@@ -13,6 +13,7 @@ from interlingua.errors import Unsupported
 from interlingua.ir import edit
 from interlingua.ir.facts import inputs_of
 from interlingua_torch.lowering import lowers
+from interlingua_torch.lowering.common import by_helper
 from interlingua_torch.lowering.templates import WIDER, converted, element_type, fill, given, narrowed, said, widened
 
 
@@ -46,7 +47,10 @@ def _number(context: Context, value: ir.Value) -> ast.expr:
 
 @lowers("Range")
 def numbers(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`torch.arange(n)`; of ends that the step leads away from, which torch refuses, no numbers at all."""
+    """`torch.arange(n)`; of ends that the step leads away from, which torch refuses, no numbers at all.
+
+    Where an end is a number out of the data, a helper finds out.
+    """
     first = given(node, 0)
     held = [array.reshape(-1)[0].item() for each in node.inputs if (array := edit.constant(each)) is not None]
     if len(held) == 3 and (held[1] - held[0]) * held[2] < 0:
@@ -54,6 +58,10 @@ def numbers(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return _typed(context, nothing, first.dtype or ir.DataType.FLOAT)
     ends = [_number(context, given(node, position)) for position in range(3)]
     plainly = [ast.unparse(each) for each in ends]
+    if any(each.endswith(".item()") for each in plainly):
+        dtype = first.dtype or ir.DataType.FLOAT
+        keywords = {} if dtype == ir.DataType.INT64 else {"dtype": element_type(context, dtype)}
+        return by_helper(context, node, "number_range", ends, keywords)
     if plainly[2] == "1":
         ends = ends[:2] if plainly[0] != "0" else ends[1:2]
     call = expressions.call(context.api("torch.arange"), ends)
