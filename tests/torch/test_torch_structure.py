@@ -142,6 +142,31 @@ def test_a_call_with_the_sources_nesting_is_proved_by_itself(tmp_path: Path) -> 
     assert {proof.verdict for proof in interlingua.verify(tmp_path / "out")} == {"proved"}
 
 
+def test_layers_whose_names_are_no_identifiers_keep_them(tmp_path: Path) -> None:
+    made = Generated(nets.Keyed(), (torch.randn(2, 6),), tmp_path / "out").proved()
+    assert '("block-0", Gate())' in made.text and made.classes == ["Gate", "Model"]
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_file_of_the_exporter_is_written_as_modules(tmp_path: Path, optimize: bool, told: bool) -> None:
+    """Normalizations are folded into convolutions with `optimize`; names of weights tell where nodes do not."""
+    module, example = nets.Residual().eval(), torch.randn(2, 3, 9, 8)
+    path = tmp_path / "net.onnx"
+    program = torch.onnx.export(module, (example,), dynamo=True, optimize=optimize, verbose=False)
+    assert program is not None
+    if not told:
+        for node in program.model.graph:
+            node.metadata_props.clear()
+    program.save(path)
+    interlingua.convert(path, "torch", tmp_path / "out")
+    text = (tmp_path / "out" / "model.py").read_text("utf-8")
+    assert "self.layer1 = nn.Sequential(" in text or "self.layer1 = nn.ModuleList(" in text
+    names = set(_loaded("generated_model", tmp_path / "out" / "model.py").load().state_dict())
+    wanted = {name for name in module.state_dict() if name.endswith("weight") and "bn" not in name}
+    assert wanted <= names
+
+
 def test_generated_code_is_the_same_every_time(tmp_path: Path) -> None:
     first = Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "one").text
     assert Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "two").text == first

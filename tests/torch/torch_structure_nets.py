@@ -192,3 +192,14 @@ class Nested(nn.Module):
         u, v = pair["u"], pair["v"]
         h = self.fc(input) + u
         return {"out": h, "more": [h + v[0], None, (h * v[1],)]}
+
+
+class Keyed(nn.Module):
+    """Names of layers that are no identifiers, as torchvision's RegNet has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(OrderedDict([("block-0", Gate()), ("block-1", Gate()), ("last-0", nn.Linear(6, 2))]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.trunk(x) * 2  # type: ignore[no-any-return]

@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from interlingua.codegen.arguments import Argument, settled
+from interlingua.codegen.chains import is_sequential
 from interlingua.codegen.constructs import Constructs
 from interlingua.codegen.expressions import call
 from interlingua.codegen.optional import merged
 from interlingua.codegen.steps import Step
-from interlingua.codegen.structure import Module, canonical, is_sequential
+from interlingua.codegen.structure import Module, canonical
 from interlingua.codegen.unify import Different, Signature, Unifier
 from interlingua.names import Identifiers
 

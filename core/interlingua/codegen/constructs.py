@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from interlingua import cards
 from interlingua.cards import REQUIRED, Kind
+from interlingua.codegen.chains import is_numbered
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.expressions import assign, call, literal
 from interlingua.codegen.lowering import arranged
 from interlingua.codegen.program import Layer, Tensor
 from interlingua.codegen.steps import Step
-from interlingua.codegen.structure import Module, Unstructured, attribute_of, is_numbered
+from interlingua.codegen.structure import Module, Unstructured, attribute_of
 from interlingua.codegen.unify import Signature
 from interlingua.errors import InterlinguaError, Unsupported
 from interlingua.ir.facts import facts_of

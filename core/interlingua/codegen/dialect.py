@@ -38,7 +38,8 @@ class Dialect:
     `reserved` are identifiers the skeleton uses. `tensor` spells a tensor the model owns ("self.{name}");
     `fuses` are record families that a person nests; `reuses_inputs` lets `x = f(x)` overwrite an argument;
     `reuses_layers` calls one layer twice where the source does (a lowering must not change it after its first call).
-    `structured` leaves variables single and nothing nested: `interlingua.codegen.structure` does both.
+    `structured` leaves variables single and nothing nested: `interlingua.codegen.structure` does both. `keeps_state`
+    keeps each weight under the name and in the form of the source's state, though no layer may have it so.
     `computes` tells that code may say parameters which the model computes, sizes as whole numbers and control flow;
     then `tensor_of` is the API that makes a tensor of numbers, `layer_dtype` a layer's argument for the type of its
     weights, `helpers` the package whose functions are copied, `limits` the API of an element type's `min` and `max`,
@@ -55,6 +56,7 @@ class Dialect:
     reuses_layers: bool = False
     fuses: frozenset[str] = frozenset({"activation"})
     structured: bool = False
+    keeps_state: bool = False
     computes: bool = False
     tensor_of: str = ""
     layer_dtype: str = ""

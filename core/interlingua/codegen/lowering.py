@@ -116,7 +116,7 @@ def by_cards(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         free = dataclasses.replace(facts, constants=facts.constants - {*card.weights})
         if dialect.layer_dtype and _is_whole(card, node):
             card, keywords = cards.choose(dialect.framework, free)
-        elif dialect.structured and not _is_named(card, node, facts):
+        elif dialect.keeps_state and not _is_named(card, node, facts):
             with contextlib.suppress(Unsupported):
                 card, keywords = cards.choose(dialect.framework, free)
     return by_card(context, node, facts, card, keywords)

@@ -10,16 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 import onnx_ir as ir
 
 from interlingua.codegen.blocks import Block, Blocks
+from interlingua.codegen.chains import is_numbered, is_sequential
 from interlingua.codegen.constructs import Constructs, Spelling
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.expressions import call, name
 from interlingua.codegen.loops import aliases, rolled
 from interlingua.codegen.naming import Told, locals_of, method
+from interlingua.codegen.owners import owned, places
 from interlingua.codegen.program import Program
 from interlingua.codegen.repeats import shortened
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
 from interlingua.codegen.steps import Step
-from interlingua.codegen.structure import Module, Tree, attribute_of, is_numbered, is_sequential, tree_of
+from interlingua.codegen.structure import Module, Tree, attribute_of, tree_of
 from interlingua.codegen.ties import Ties
 from interlingua.codegen.weights import Weight
 from interlingua.ir import metadata
@@ -49,8 +51,16 @@ class Modules:
 
 
 def has_modules(model: ir.Model) -> bool:
-    """Whether the source told of modules inside its model."""
-    return any(path for path in classes_of(model))
+    """Whether the source told of modules inside its model, at least by the names of its weights."""
+    if any(path for path in classes_of(model)):
+        return True
+    names = (value.name or "" for value in model.graph.initializers.values())
+    return sum(name.endswith(".weight") and name.count(".") > 1 for name in names) > 1
+
+
+def has_state(model: ir.Model) -> bool:
+    """Whether it is known what the source's state holds: a file of ONNX does not tell."""
+    return any(metadata.role(value) for value in model.graph.initializers.values())
 
 
 def modules_code(
@@ -62,9 +72,14 @@ def modules_code(
 ) -> Modules:
     """The program as classes of modules; `last` are statements at the end of the model's constructor."""
     classes = classes_of(model)
+    around = places(program)
 
     def scopes(step: Step) -> tuple[str, ...] | None:
-        return None if step.node is None else modules_of(step.node, classes)
+        said = None if step.node is None else modules_of(step.node, classes)
+        if said is not None:
+            return said
+        told = {around[name] for tree in step.tree for name in owned(tree) if name in around}
+        return told.pop() if len(told) == 1 else None
 
     buffers = frozenset(
         value.name or "" for value in model.graph.initializers.values() if metadata.role(value) == "buffer"

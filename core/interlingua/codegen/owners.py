@@ -12,6 +12,9 @@ from interlingua.codegen.ties import Ties
 from interlingua.ir.origin import Constant, Parameter
 
 _PART = re.compile(r"[A-Za-z_0-9][\w-]*")
+_MAIN = "weight"
+"""Folding a normalization into a layer, PyTorch's exporter calls the bias it makes `weight_bias`."""
+
 _NUMBER = re.compile(r"(_\d+)+$")
 
 Scopes = tuple[str, ...]
@@ -67,7 +70,7 @@ def owners(
     layers = sorted(program.layers, key=lambda layer: not layer.weights)
     for fits in (_is_called, _is_inside):
         for layer in layers:
-            path = _of_weights(layer)
+            path = path_of_weights(layer)
             for each in (path, *(ties.modules(path, layer.weights) if ties and path else ())):
                 if each and layer.attribute not in found and fits(each, used.get(layer.attribute, ())):
                     take(layer.attribute, each)
@@ -79,7 +82,7 @@ def owners(
         path = _of_tensor(tensor, {*buffers, *(f"{scope}." for scope in calls)})
         take(tensor.attribute, path)
     for layer in layers:
-        if layer.attribute in found or take(layer.attribute, _of_weights(layer)):
+        if layer.attribute in found or take(layer.attribute, path_of_weights(layer)):
             continue
         scope = _shared(used.get(layer.attribute, ()))
         if not (calls.get(scope) == {layer.attribute} and take(layer.attribute, scope)):
@@ -121,7 +124,7 @@ def _calls(steps: Sequence[Step]) -> Mapping[str, set[str]]:
     return found
 
 
-def _of_weights(layer: Layer) -> str:
+def path_of_weights(layer: Layer) -> str:
     """The path that all the layer's weights share in the source's names; "" where they do not."""
     paths = set()
     for key, weight in layer.weights.items():
@@ -131,8 +134,23 @@ def _of_weights(layer: Layer) -> str:
                 return ""
             (origin,) = origin.operands
         path, dot, last = origin.name.rpartition(".")
-        paths.add(path if dot and last == key and _legal(path) else "")
+        if not dot and key != _MAIN:
+            continue  # a number of the exporter's, such as a bias of zeros
+        named = last == key or (key != _MAIN and last == f"{_MAIN}_{key}")
+        paths.add(path if dot and named and _legal(path) else "")
     return paths.pop() if len(paths) == 1 else ""
+
+
+def places(program: Program) -> dict[str, Scopes]:
+    """The modules around each layer and tensor that the names of weights tell, by its attribute."""
+    found: dict[str, Scopes] = {}
+    paths = [(layer.attribute, path_of_weights(layer)) for layer in program.layers]
+    paths += [(tensor.attribute, _of_tensor(tensor, set())) for tensor in program.tensors]
+    for attribute, path in paths:
+        parts = path.split(".")[:-1]
+        if path:
+            found[attribute] = tuple(".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return found
 
 
 def _of_tensor(tensor: Tensor, places: set[str]) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import ast
 import copy
 import dataclasses
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from interlingua.codegen.chains import is_stuck
 from interlingua.codegen.owners import owned, owners
 from interlingua.codegen.program import Layer, Program, Tensor
 from interlingua.codegen.steps import MARK, Flow, Step, flow_of, rename, values_read
 from interlingua.codegen.ties import Ties
 
 _OWNED = f"{MARK}@"
-_GAPS = 64
 _SMALL = 2
 """So many statements without weights are no module of their own."""
 
@@ -199,7 +198,7 @@ class _Builder:
                 given = {name for step in inside for name in step.writes}
                 outer = {n for n in given if n in wanted or readers.get(n, set()) - {(key, number)}}
                 made = self.build(key, depth + 1, inside, outer)
-                if (first is not None and not same(first, made)) or (is_numbered(made) and not is_chain(made)):
+                if (first is not None and not same(first, made)) or is_stuck(made):
                     return [], {}, key
                 first = first or made
                 items.append((call[0], key, self._call(key, made, inside[0])))
@@ -258,55 +257,6 @@ def _token(step: Step) -> str:
     """What a step says, whatever its values are; what the model owns stays."""
     names = {name: MARK for name in (*step.reads, *step.writes) if not name.startswith(_OWNED)}
     return "\n".join(ast.dump(rename(each, names)) for each in step.tree)
-
-
-def is_numbered(module: Module) -> bool:
-    """Whether the module's own children have numbers for names."""
-    trees = (node for step in module.steps for tree in step.tree for node in ast.walk(tree))
-    return any(isinstance(node, ast.Subscript) and ast.unparse(node.value) == "self" for node in trees)
-
-
-def is_sequential(module: Module) -> bool:
-    """Whether the module is a list of layers called in their order, with numbers, or with names in the source too."""
-    if is_numbered(module):
-        return True
-    called = _chained(module)
-    layers = not any(isinstance(child, Tensor) or child is None for child in module.children.values())
-    return module.kind == "Sequential" and layers and sorted(called or ()) == sorted(module.children)
-
-
-def is_chain(module: Module) -> bool:
-    """Whether numbered children are called one after the other, each with what the one before gave."""
-    called = _chained(module)
-    numbers = [int(name) for name in called or () if name.isdigit()]
-    if not called or len(numbers) != len(called):
-        return False
-    return numbers == sorted(set(numbers)) and numbers[-1] - len(numbers) <= _GAPS
-
-
-def _chained(module: Module) -> list[str] | None:
-    """The children that the module calls, each with what the one before gave; None where it does something else."""
-    if len(module.inputs) != 1 or len(module.outputs) != 1 or not module.steps:
-        return None
-    value, found = module.inputs[0], []
-    for step in module.steps:
-        child = _called(step, value)
-        if child is None:
-            return None
-        found.append(child)
-        value = step.writes[0]
-    return found if value == module.outputs[0] else None
-
-
-def _called(step: Step, value: str) -> str | None:
-    """The name of the child that the step calls with the value alone."""
-    tree = step.tree[0] if len(step.tree) == len(step.writes) == 1 else None
-    made = tree.value if isinstance(tree, ast.Assign) else None
-    if not isinstance(made, ast.Call) or made.keywords or len(made.args) != 1:
-        return None
-    fits = isinstance(made.args[0], ast.Name) and made.args[0].id == value
-    match = re.fullmatch(r"self(?:\.(\w+)|\[(\d+)\])", ast.unparse(made.func)) if fits else None
-    return match[1] or match[2] if match else None
 
 
 def canonical(module: Module) -> Module:

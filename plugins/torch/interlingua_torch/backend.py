@@ -15,7 +15,7 @@ from interlingua.codegen.dialect import Abbreviation, Dialect
 from interlingua.codegen.expressions import assign, call, method, parse
 from interlingua.codegen.helpers import copied
 from interlingua.codegen.lowering import lower
-from interlingua.codegen.modules import Modules, has_modules, modules_code
+from interlingua.codegen.modules import Modules, has_modules, has_state, modules_code
 from interlingua.codegen.package import Mapped, Package, WriteRequest
 from interlingua.codegen.program import Program, Tensor
 from interlingua.codegen.signature import SIGNATURE, Call, as_called, call_of
@@ -63,7 +63,7 @@ DIALECT = Dialect(
     limits="torch.finfo",
 )
 
-STRUCTURED = dataclasses.replace(DIALECT, structured=True)
+STRUCTURED = dataclasses.replace(DIALECT, structured=True, keeps_state=True)
 """As models are written whose source tells of its modules."""
 
 _LOAD = """
@@ -227,8 +227,9 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
 
 def _write_modules(model: ir.Model, request: WriteRequest) -> Package:
     """Writes a model whose source tells of its modules, as classes."""
-    program, mapped = lower(model, STRUCTURED, request.options.class_name or "Model")
-    structured = modules_code(model, program, STRUCTURED, SPELLING, lambda paths: _frozen(program, paths))
+    dialect = dataclasses.replace(STRUCTURED, keeps_state=has_state(model))
+    program, mapped = lower(model, dialect, request.options.class_name or "Model")
+    structured = modules_code(model, program, dialect, SPELLING, lambda paths: _frozen(program, paths))
     call = call_of(model, program)
     (request.folder / "model.py").write_text(source(program, request, structured, call), encoding="utf-8")
     paths = structured.paths

@@ -38,7 +38,7 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if is_constant(left) or not is_constant(right) or sizes is None or len(sizes) != 2 or not context.trained(right):
         return by_cards(context, node, facts)
     weight = Weight(right).then(("transpose", (1, 0)))
-    if context.dialect.structured and not weight.is_named("weight"):
+    if context.dialect.keeps_state and not weight.is_named("weight"):
         if isinstance(weight.origin, Parameter):
             return _by_function(context, node, left, weight)
         if isinstance(Weight(right).origin, Parameter):
@@ -65,7 +65,7 @@ def _turned(value: ir.Value, context: Context) -> ir.Value | None:
 def _by_table(context: Context, node: ir.Node, left: ir.Value, table: ir.Value) -> ast.expr:
     """A layer whose weight is tied to another's, where the source has one; else `F.linear` with the other's."""
     weight = Weight(table)
-    if context.dialect.structured and class_around(node, context.model) != "Linear":
+    if context.dialect.keeps_state and class_around(node, context.model) != "Linear":
         return _by_function(context, node, left, weight)
     rows, columns = weight.shape
     layer = context.layer(node, LINEAR, [columns, rows], {"bias": False}, {"weight": weight})
@@ -121,7 +121,7 @@ def general(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     A matrix that the source keeps under another name, or turned (transformers' `Conv1D`), makes no layer: the state
     would have other names or shapes than the source's.
     """
-    if not (context.dialect.structured and _is_other(node, facts, context)):
+    if not (context.dialect.keeps_state and _is_other(node, facts, context)):
         try:
             return by_cards(context, node, facts)
         except Unsupported:
