@@ -45,6 +45,13 @@ def test_gated_halves(kind, name):
     assert check(kind, name, ["Glu"]) == {"axis": 2}
 
 
+@pytest.mark.slow
+def test_a_module_of_attention():
+    found = check("torch", "mha", ["MultiheadAttention"])
+    assert found["num_heads"] == 4 and found["batch_first"] == 1
+    assert found["weights"] == ("in_proj_weight", "out_proj.weight", "in_proj_bias", "out_proj.bias")
+
+
 def part(graph: Graph, value: str, start: int, end: int, axis: int = 1) -> str:
     return graph("Slice", value, *(np.asarray([each]) for each in (start, end, axis)))
 

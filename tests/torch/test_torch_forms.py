@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+import pytest
+
+from interlingua.ir import metadata
 
 
 def part(sketch: Any, value: ir.Value, start: int, end: int, axis: int) -> ir.Value:
@@ -34,3 +37,40 @@ def test_gated_halves(sketch: Any) -> None:
     parts = sketch.node("Split", [x], {"axis": 1, "num_outputs": 2}, layer="op", outputs=2)
     gate = sketch.node("Sigmoid", [parts.producer().outputs[1]], layer="op")
     assert sketch.prove(sketch.node("Mul", [parts, gate], layer="op")).forward == ["return F.glu(x, dim=1)"]
+
+
+def attention(
+    sketch: Any, projection: str = "attn.in_proj", turned: bool = False, result: str = "attn.out_proj"
+) -> Any:
+    """Self-attention of 16 features in 4 heads, from one projection; `turned` as for (length, batch, features)."""
+
+    def turn(value: ir.Value, perm: list[int]) -> ir.Value:
+        made = sketch.node("Transpose", [value], {"perm": perm}, layer="attn")
+        metadata.set_own(made.producer())
+        return made
+
+    def linear(value: ir.Value, name: str, joint: str, rows: int) -> ir.Value:
+        weight = turn(sketch.parameter(f"{name}{joint}weight", rows, 16), [1, 0])
+        product = sketch.node("MatMul", [value, weight], layer="attn")
+        return sketch.node("Add", [product, sketch.parameter(f"{name}{joint}bias", rows)], layer="attn")
+
+    x = sketch.input("x", (5, None, 16) if turned else (None, 5, 16))
+    whole = linear(x, projection, "_" if projection.endswith("in_proj") else ".", 48)
+    split = sketch.node("Split", [whole], {"axis": 2, "num_outputs": 3}, layer="attn", outputs=3)
+    parts = list(split.producer().outputs)
+    parts = [turn(each, [1, 0, 2]) for each in parts] if turned else parts
+    y = sketch.node("Attention", parts, {"q_num_heads": 4, "kv_num_heads": 4}, layer="attn")
+    return sketch.prove(linear(turn(y, [1, 0, 2]) if turned else y, result, ".", 16))
+
+
+@pytest.mark.parametrize(("turned", "said"), [(False, ", batch_first=True"), (True, "")])
+def test_a_module_of_attention(sketch: Any, turned: bool, said: str) -> None:
+    written = attention(sketch, turned=turned)
+    assert written.constructor == [f"self.attn = nn.MultiheadAttention(16, 4{said})"]
+    assert written.forward == ["return self.attn(x, x, x, need_weights=False)[0]"]
+
+
+@pytest.mark.parametrize("other", [{"projection": "attn.qkv"}, {"result": "attn.proj"}, {"result": "other.out_proj"}])
+def test_attention_under_other_names_is_no_such_module(sketch: Any, other: dict[str, str]) -> None:
+    written = attention(sketch, **other)
+    assert "MultiheadAttention" not in written.source and "scaled_dot_product_attention" in written.source

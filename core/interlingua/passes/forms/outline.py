@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from interlingua.ir import metadata
 from interlingua.ir.edit import forget_names, graph_of, replace
 from interlingua.ir.opset import OPSET
 
@@ -24,6 +25,8 @@ class Piece:
     attributes: Mapping[str, Any]
     weights: Mapping[str, ir.Value] = dataclasses.field(default_factory=dict)
     """Inputs behind the others, by the names that a layer has for them."""
+    layer: str = ""
+    """The module's path in the source, where it is known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +53,12 @@ def outline(model: ir.Model, name: str, piece: Piece) -> ir.Node:
     function = _body(name, overload, piece, [value for value in inputs if value is not None])
     model.functions[function.identifier()] = function
     model.graph.opset_imports[FORMS] = 1
-    said = [ir.convenience.convert_attribute(key, value) for key, value in piece.attributes.items()]
+    given = dict(piece.attributes) | ({"weights": list(piece.weights)} if piece.weights else {})
+    said = [ir.convenience.convert_attribute(key, value) for key, value in given.items()]
     made = ir.Node(FORMS, name, [value for value in inputs if value is not None], said, overload=overload)
     made.outputs[0].type, made.outputs[0].shape = last.outputs[0].type, last.outputs[0].shape
     made.name = last.name
+    metadata.set_place(made, piece.layer)
     forget_names(model.graph)
     replace(last, [made])
     for node in reversed(piece.nodes[:-1]):

@@ -24,6 +24,7 @@ from interlingua.passes.raising.reading import (
 )
 from interlingua.passes.raising.views import MOVES, Axis, Builder, Factor, View, arranged, moved, size_of, views
 
+_DEFAULTS = {"is_causal": 0, "qk_matmul_output_mode": 0, "softcap": 0.0}
 _CHAIN = 8
 """Nodes behind attention up to which a merge of heads is looked for."""
 
@@ -69,7 +70,7 @@ def plain(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     if query is None or key is None or value is None or rank(query) != 4 or not _is_simple(node):
         return None
     size = (shape_of(query) or (None,))[-1]
-    attributes = dict(node.attributes)
+    attributes = {name: held for name, held in node.attributes.items() if _DEFAULTS.get(name) != held.value}
     stated = attributes.pop("scale", None)
     if stated is not None and not (isinstance(size, int) and near(stated.as_float(), 1 / math.sqrt(size), query)):
         attributes["scale"] = stated

@@ -1,4 +1,4 @@
-"""What one call of torch says and no operator of ONNX: rolled axes, gated halves."""
+"""What one call of torch says and no operator of ONNX: rolled axes, gated halves, modules of attention."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import ast
 import onnx_ir as ir
 
 from interlingua.cards import Facts
+from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
+from interlingua.codegen.weights import Weight
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_api
 from interlingua_torch.lowering.terms import source
@@ -28,3 +30,25 @@ def gated(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     last = shape is not None and axis == len(shape) - 1
     named = {} if last else {"dim": axis}
     return by_api(context, node, "torch.nn.functional.glu", [source(context, node)], named)
+
+
+@lowers("interlingua.forms::MultiheadAttention")
+def multihead(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`self.attention(x, x, x, need_weights=False)[0]`: the module, under the names of its weights."""
+    names = facts["weights"]
+    held = dict(zip(names, (value for value in node.inputs[-len(names) :] if value is not None), strict=True))
+    weights = {name: _as_kept(name, value) for name, value in held.items()}
+    size = weights["out_proj.weight"].shape[0]
+    said = {**({} if "in_proj_bias" in weights else {"bias": False})}
+    said |= {"batch_first": True} if facts["batch_first"] else {}
+    layer = context.layer(node, "torch.nn.MultiheadAttention", [size, facts["num_heads"]], said, weights)
+    x = source(context, node)
+    call = expressions.call(layer, [x, x, x], {"need_weights": False})
+    return ast.Subscript(call, ast.Constant(0), ast.Load())
+
+
+def _as_kept(name: str, value: ir.Value) -> Weight:
+    """The weight as the module has it: matrices with the outputs first."""
+    weight = Weight(value)
+    kept = "bias" in name or weight.is_named(name.rpartition(".")[2])
+    return weight if kept else weight.then(("transpose", (1, 0)))
