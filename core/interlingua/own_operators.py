@@ -10,9 +10,11 @@ from interlingua.records import Input, attribute, record_of
 
 DOMAIN = "interlingua"
 
+STOP_GRADIENT = f"{DOMAIN}::StopGradient"
+
 _AXES = ("W", "HW", "DHW")
 
-RECORDS = tuple(
+_POOLS = tuple(
     record_of(
         f"{DOMAIN}::AdaptiveAveragePool{len(axes)}D",
         "means over windows that share the spatial axes out evenly; they differ in size where that does not go up",
@@ -22,6 +24,17 @@ RECORDS = tuple(
         synonyms=["adaptive average pooling", f"adaptive_avg_pool{len(axes)}d", f"AdaptiveAvgPool{len(axes)}d"],
     )
     for axes in _AXES
+)
+
+RECORDS = (
+    record_of(
+        STOP_GRADIENT,
+        "the input; training sees a constant",
+        [Input("X")],
+        outputs=[Input("Y")],
+        synonyms=["detach", "stop_gradient"],
+    ),
+    *_POOLS,
 )
 
 
@@ -93,4 +106,11 @@ def _adaptive_average(rank: int) -> str:
     """
 
 
-FUNCTIONS = tuple(_adaptive_average(len(axes)) for axes in _AXES)
+_SAME = f"""
+    <domain: "{DOMAIN}", opset_import: ["": 20]>
+    StopGradient (X) => (Y) {{
+        Y = Identity (X)
+    }}
+    """
+
+FUNCTIONS = (_SAME, *(_adaptive_average(len(axes)) for axes in _AXES))

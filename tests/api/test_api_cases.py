@@ -22,7 +22,7 @@ from interlingua.tables.sources import broken, readable
 from interlingua.tables.traits import TRAITS, problems
 from interlingua.tables.verify import first_card
 
-BESIDE_THE_SUITE = ("test_torch_beside_suite.py", "test_torch_random.py", "test_torch_pooling.py")
+BESIDE_THE_SUITE = ("test_torch_beside_suite.py", "test_torch_random.py", "test_torch_whole.py")
 """Tests of operators that no case of the suite has."""
 
 ROOT = Path(__file__).resolve().parents[2]

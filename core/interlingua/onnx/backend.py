@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from interlingua.codegen.function_bodies import expand_calls
 from interlingua.codegen.package import Mapped, Package, WriteRequest, ports
 from interlingua.errors import UnsupportedModel
 from interlingua.ir import metadata
+from interlingua.ir.facts import qualified
 from interlingua.ir.older_opsets import expand_composites, lower
 from interlingua.ir.opset import OPSET
 from interlingua.ir.origin import parameters
 from interlingua.onnx.writer import save
+from interlingua.own_operators import STOP_GRADIENT
 from interlingua.passes import run
 from interlingua.passes.constants import LiftConstants
 from interlingua.passes.fold import FoldConstants
 from interlingua.passes.infer import InferShapes
+from interlingua.passes.no_ops import RemoveNoOps
 from interlingua.passes.shape_arithmetic import ResolveShapes
 from interlingua.passes.unused import RemoveUnused
 
@@ -39,6 +43,8 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     opset = request.options.opset or OPSET
     if expand_composites(model, opset):
         run(model, FOLDING, notes=request.options.notes)
+    if expand_calls(model, lambda node: qualified(node) != STOP_GRADIENT):
+        run(model, (RemoveNoOps, RemoveUnused), notes=request.options.notes)
     lower(model, opset)
     name_weights(model)
     if not request.dry:

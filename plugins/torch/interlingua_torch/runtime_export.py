@@ -11,9 +11,9 @@ import torch
 
 from . import runtime_facts as facts
 from .runtime_pixels import with_plain_pixels
-from .runtime_pooling import with_whole_means
 from .runtime_recurrent import projected, translations, unrolled, whole
 from .runtime_values import Problem, one_line
+from .runtime_whole import kept_whole
 
 OPSET = 24
 """It keeps attention, RMS and group normalization whole: the exporter has functions for them from 23 on."""
@@ -118,7 +118,7 @@ def _program_to_onnx(program):
     else:
         keeping = whole()
     with keeping:
-        program = with_plain_pixels(with_whole_means(program))
+        program = with_plain_pixels(kept_whole(program))
         facts.forget_constant_outputs(program)
         made = torch.onnx.export(
             program,

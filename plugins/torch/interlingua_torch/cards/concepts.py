@@ -38,6 +38,7 @@ CARDS = (
         remark="No placeholder: example inputs tell shape and dtype, `Dim` names the axes that may vary.",
         traits={"unknown axis": "Dim('n') for that axis at export"},
     ),
+    card("interlingua::StopGradient", "torch.Tensor.detach", kind=Kind.METHOD, inputs={"X": "self"}),
     _loss("torch.nn.functional.cross_entropy", Kind.FUNCTION),
     _loss("torch.nn.CrossEntropyLoss", Kind.LAYER),
 )

@@ -1,4 +1,4 @@
-"""Adaptive means from PyTorch's modules: whole where windows differ, ordinary where they are even."""
+"""What PyTorch's exporter takes apart or drops stays whole: adaptive means of uneven windows, and `detach`."""
 
 from __future__ import annotations
 
@@ -110,3 +110,39 @@ def test_a_recurrent_layer_beside_it_stays_whole(tmp_path: Path) -> None:
 
     text = proved(Line(), (torch.rand(2, 7, 8),), "torch", tmp_path / "torch")
     assert "nn.GRU(7, 3" in text and "F.adaptive_avg_pool1d(x, 5)" in text
+
+
+class Detached(nn.Module):
+    """The first product is no one's to train; the second is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.second = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.second(self.first(x).detach().tanh())
+        return result
+
+
+def test_what_is_detached_stays_detached(tmp_path: Path) -> None:
+    """The graph computes the same without `interlingua::StopGradient`; training does not."""
+    torch.manual_seed(0)
+    text = proved(Detached(), (torch.rand(3, 4),), "torch", tmp_path / "torch")
+    assert ".detach()" in text
+    names: dict[str, Any] = {"__file__": str(tmp_path / "torch" / "model.py"), "__name__": "model"}
+    exec(compile(text, "model.py", "exec"), names)
+    model = names["load"]()
+    model(torch.rand(3, 4)).sum().backward()
+    assert model.first.weight.grad is None and model.second.weight.grad is not None
+
+
+def test_an_onnx_file_has_nothing_of_it(tmp_path: Path) -> None:
+    proved(Detached(), (torch.rand(3, 4),), "onnx", tmp_path / "onnx")
+    model = onnx.load(tmp_path / "onnx" / "model.onnx")
+    assert [node.op_type for node in model.graph.node] == ["Gemm", "Tanh", "Gemm"]
+    assert not model.functions and [each.domain for each in model.opset_import] == [""]
+
+
+def test_other_targets_have_nothing_of_it(tmp_path: Path) -> None:
+    assert "detach" not in proved(Detached(), (torch.rand(3, 4),), "paddle", tmp_path / "paddle")

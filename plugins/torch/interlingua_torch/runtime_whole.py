@@ -1,4 +1,7 @@
-"""Keeps adaptive means whole while PyTorch exports them: PyTorch gathers and masks each window instead."""
+"""Keeps operators whole that PyTorch's exporter takes apart or drops, as operators of ours.
+
+Of adaptive means it gathers and masks each window; of `detach`, which training knows alone, nothing is left.
+"""
 
 import torch
 
@@ -8,14 +11,21 @@ RANKS = {ATEN.adaptive_avg_pool1d.default: 1, ATEN.adaptive_avg_pool2d.default: 
 MEANS = {1: ATEN.avg_pool1d.default, 2: ATEN.avg_pool2d.default, 3: ATEN.avg_pool3d.default}
 
 
-def with_whole_means(program):
-    """The program with each adaptive mean of uneven windows as one operator of ours.
+def kept_whole(program):
+    """The program with each adaptive mean of uneven windows, and each `detach`, as one operator of ours.
 
     Where windows are even PyTorch's own decomposition is a mean or an ordinary pooling; but a mean over everything
     whose input stands channels last in memory gets an `as_strided`, which ONNX has as a gathering of single elements.
     """
     nodes = [node for node in program.graph.nodes if node.target in RANKS and (_uneven(node) or _strided(node))]
-    return program.run_decompositions({node.target: _whole(node.target) for node in nodes}) if nodes else program
+    table = {node.target: _whole(node.target) for node in nodes}
+    if any(node.target is ATEN.detach.default for node in program.graph.nodes):
+        table[ATEN.detach.default] = _detached
+    return program.run_decompositions(table) if table else program
+
+
+def _detached(x):
+    return torch.onnx.ops.symbolic("interlingua::StopGradient", (x,), dtype=x.dtype, shape=x.shape, version=1)
 
 
 def _uneven(node):
