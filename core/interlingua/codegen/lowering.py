@@ -22,6 +22,7 @@ from interlingua.codegen.program import Program
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported, UnsupportedModel
 from interlingua.ir.facts import facts_of, inputs_of, is_constant, qualified, raw_facts
+from interlingua.ir.origin import Origin, parameters
 from interlingua.notes import Notes
 from interlingua.passes import run
 from interlingua.passes.fold import FoldConstants
@@ -130,10 +131,19 @@ def _is_whole(card: Card, node: ir.Node) -> bool:
 
 
 def _is_named(card: Card, node: ir.Node, facts: Facts) -> bool:
-    """Whether the layer's weights bear its own names in the source: else its state dict would have others."""
+    """Whether the layer's weights bear its own names in the source: else its state dict would have others.
+
+    Names that no module's parameters can have, of a source of another framework, are not in any state dict.
+    """
     given = inputs_of(node)
     slots = ((name, slot) for name, slot in card.weights.items() if name in given)
-    return all(weight_for(card, facts, name, slot, given[name][0]).is_named(slot.name) for name, slot in slots)
+    weights = ((slot.name, weight_for(card, facts, name, slot, given[name][0])) for name, slot in slots)
+    return all(weight.is_named(key) or not _is_of_modules(weight.origin) for key, weight in weights)
+
+
+def _is_of_modules(origin: Origin) -> bool:
+    parts = (part for name in parameters(origin) for part in name.split("."))
+    return all(part.isidentifier() or part.isdigit() for part in parts)
 
 
 def by_card(context: Context, node: ir.Node, facts: Facts, card: Card, keywords: Mapping[str, Any]) -> ast.expr:
