@@ -317,6 +317,11 @@ class Context:
         self._names[node.outputs[0]] = self._names[source]
         self._passed.add(self._names[source])
 
+    def heir(self, node: ir.Node, output: ir.Value) -> str:
+        """The variable of an output in a statement that the lowering adds itself, once its operands are said."""
+        self._done.add(node)
+        return self._target(node, output)
+
     def _target(self, node: ir.Node, output: ir.Value) -> str:
         """A dying input's variable goes on; a new branch is named after its layer."""
         inputs = self._inherited(node)

@@ -12,8 +12,8 @@ import onnx_ir as ir
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
-from interlingua.codegen.parts import is_read, parts, unpack
-from interlingua.codegen.program import UNREAD
+from interlingua.codegen.parts import is_read, unpack
+from interlingua.codegen.program import UNREAD, Statement
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
@@ -161,19 +161,19 @@ def _states(context: Context, states: Sequence[ir.Value | None]) -> list[ast.exp
 
 def _taken_apart(context: Context, node: ir.Node, call: ast.expr, flipped: int | None = None) -> ast.expr | None:
     """`x, (h, c) = …`; the results, turned along an axis, where they are not a variable already."""
-    read = [is_read(output) for output in node.outputs]
-    ends = tuple(hint if used else UNREAD for hint, used in zip(("h", "c"), read[1:], strict=False))
-    tail = (ends[0] if len(ends) == 1 else ends) if any(read[1:]) else UNREAD
-    y, *final = parts(context, call, "x" if read[0] else UNREAD, tail)
-    for output, value, used in zip(node.outputs[1:], final, read[1:], strict=False):
+    y, *ends = node.outputs
+    read = [is_read(output) for output in ends]
+    hints = [hint if used else UNREAD for hint, used in zip(("h", "c"), read, strict=False)]
+    names = [hint if hint == UNREAD else context.fresh(hint) for hint in hints]
+    for output, name, used in zip(ends, names, read, strict=True):
         if used:
-            assert isinstance(value, ast.Name)
-            context.name(output, value.id)
-    if read[0] and flipped is not None:
-        return expressions.method(y, "flip", [flipped])
-    if read[0]:
-        assert isinstance(y, ast.Name)
-        context.name(node.outputs[0], y.id)
+            context.name(output, name)
+    tail = UNREAD if not any(read) else names[0] if len(names) == 1 else f"({', '.join(names)})"
+    if is_read(y) and flipped is not None:
+        turned = context.fresh("x")
+        context.add(Statement((turned, tail), call))
+        return expressions.method(expressions.name(turned), "flip", [flipped])
+    context.add(Statement((context.heir(node, y) if is_read(y) else UNREAD, tail), call))
     return None
 
 
