@@ -10,10 +10,11 @@ from fuzz_graphs import Graph, Tensor, step
 F32 = "float32"
 
 
-def image(graph: Graph, rank: int, channels: int) -> Tensor:
+def image(graph: Graph, rank: int, channels: int, *, tame: bool = False) -> Tensor:
     """A new tensor of batch, channels and that many other axes."""
     batch = graph.whole(0, 2) if graph.some(8) else graph.whole(1, 2)
-    return graph.input(graph.one_of(F32, F32, "float64"), (batch, channels, *(graph.whole(3, 6) for _ in range(rank))))
+    shape = (batch, channels, *(graph.whole(3, 6) for _ in range(rank)))
+    return graph.input(graph.one_of(F32, F32, "float64"), shape, tame=tame)
 
 
 def windows(graph: Graph, rank: int, *, dilated: bool = True) -> dict[str, Any]:
@@ -77,8 +78,8 @@ def deformable(graph: Graph) -> None:
 def pooling(graph: Graph) -> None:
     """MaxPool (also with places), AveragePool, LpPool of one to three axes."""
     rank = graph.whole(1, 3)
-    x = image(graph, rank, graph.whole(1, 3))
     op = graph.one_of("MaxPool", "AveragePool", "LpPool")
+    x = image(graph, rank, graph.whole(1, 3), tame=op == "MaxPool")  # a maximum beside NaN: docs/oracles.md
     said = windows(graph, rank, dilated=op == "MaxPool" or (op == "AveragePool" and graph.opset >= 19))
     if op == "AveragePool" and "auto_pad" in said:  # onnxruntime and the reference are both wrong: docs/oracles.md
         said.pop("dilations", None)
@@ -93,7 +94,7 @@ def pooling(graph: Graph) -> None:
 @step
 def global_pooling(graph: Graph) -> None:
     """Pooling of everything."""
-    x = image(graph, graph.whole(1, 3), graph.whole(1, 3))
+    x = image(graph, graph.whole(1, 3), graph.whole(1, 3), tame=True)
     op = graph.one_of("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
     graph.node(op, [x.name], p=graph.one_of(None, 1, 3) if op == "GlobalLpPool" else None)
 
@@ -259,7 +260,7 @@ def sampled(graph: Graph) -> None:
     """GridSample of images, each mode, padding and corner rule; its grid from AffineGrid or given."""
     batch, corners = graph.whole(1, 2), graph.one_of(None, 0, 1)
     x = graph.input(F32, (batch, graph.whole(1, 2), graph.whole(2, 4), graph.whole(2, 4)), tame=True)
-    sizes = [graph.whole(1, 3), graph.whole(1, 3)]
+    sizes = [graph.whole(2 if corners else 1, 3) for _ in range(2)]  # one element has two corners: docs/oracles.md
     if graph.opset >= 20 and graph.some(3):
         theta = graph.weight(F32, (batch, 2, 3))
         made = graph.node("AffineGrid", [theta, graph.constant([*x.shape[:2], *sizes])], align_corners=corners)

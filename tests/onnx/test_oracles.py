@@ -201,6 +201,28 @@ def Means_over_dilated_windows_that_pad_themselves(tmp_path: Path) -> None:
     assert same(by_torch(model, feeds, tmp_path), [means])
 
 
+def NaN_under_a_window_or_a_threshold(tmp_path: Path) -> None:
+    rows = {
+        "MaxPool <kernel_shape = [2]> (x)": [1.0, 2.0],
+        "ThresholdedRelu (x)": [0.0, 0.0, 2.0],
+    }
+    for number, (call, expected) in enumerate(rows.items()):
+        model = Deviation(f"(float[1, 1, 3] x) => (float[1, 1, n] y) {{ y = {call} }}", [], "").proto()
+        feeds = {"x": np.array([[[np.nan, 1, 2]]], FLOAT)}
+        wanted = [np.array([[expected]], FLOAT)]
+        assert same(by_onnxruntime(model, feeds), wanted) and same(by_reference(model, feeds) or [], wanted)
+        (tmp_path / str(number)).mkdir()
+        assert np.isnan(by_torch(model, feeds, tmp_path / str(number))[0]).any()
+
+
+def A_grid_of_one_element_with_aligned_corners(tmp_path: Path) -> None:
+    text = "{ c = Constant <value_ints = [1, 2, 2, 1]> ()\n y = AffineGrid <align_corners = 1> (x, c) }"
+    model = Deviation(f"(float[1, 2, 3] x) => (float[1, 2, 1, 2] y) {text}", [], "").proto()
+    feeds = {"x": np.array([[[1, 0, 0], [0, 1, 0]]], FLOAT)}
+    places = [by_onnxruntime(model, feeds), by_reference(model, feeds) or [], by_torch(model, feeds, tmp_path)]
+    assert [each[0][0, 0, 0, 0] for each in places] == [1, -1, 0]
+
+
 def Attention_in_float16(tmp_path: Path) -> None:
     text = "(float16[2, 3, 4, 8] q, float16[2, 3, 6, 8] k, float16[2, 3, 6, 8] v) => (float16[a, b, c, d] y) "
     model = Deviation(text + "{ y = Attention (q, k, v) }", [], "", 23).proto()
@@ -221,6 +243,8 @@ _OWN = {
     for each in (
         Padding_before_a_maximum_under_optimizations,
         Means_over_dilated_windows_that_pad_themselves,
+        NaN_under_a_window_or_a_threshold,
+        A_grid_of_one_element_with_aligned_corners,
         Attention_in_float16,
     )
 }
