@@ -161,10 +161,32 @@ def test_a_file_of_the_exporter_is_written_as_modules(tmp_path: Path, optimize: 
     program.save(path)
     interlingua.convert(path, "torch", tmp_path / "out")
     text = (tmp_path / "out" / "model.py").read_text("utf-8")
-    assert "self.layer1 = nn.Sequential(" in text or "self.layer1 = nn.ModuleList(" in text
+    assert "self.layer1 = nn.Sequential(" in text and "*(" in text and " for _ in range(3))" in text
     names = set(_loaded("generated_model", tmp_path / "out" / "model.py").load().state_dict())
     wanted = {name for name in module.state_dict() if name.endswith("weight") and "bn" not in name}
     assert wanted <= names
+
+
+def test_repeats_are_found_in_a_file_that_tells_nothing_of_modules(tmp_path: Path) -> None:
+    """No node has a name, no weight the source's: blocks are found in the graph, and written as one class."""
+    module, example = nets.Lists().eval(), torch.randn(2, 6)
+    program = torch.onnx.export(module, (example,), dynamo=True, optimize=False, verbose=False)
+    assert program is not None
+    graph = program.model.graph
+    for number, value in enumerate(list(graph.initializers.values())):
+        value.name = f"W{number}"
+    for number, node in enumerate(graph):
+        node.name = None
+        node.metadata_props.clear()
+        for output in node.outputs:
+            output.name = output.name if output.is_graph_output() else f"t{number}"
+    program.model.metadata_props.clear()
+    program.save(tmp_path / "net.onnx")
+    report = interlingua.convert(tmp_path / "net.onnx", "torch", tmp_path / "out")
+    assert {proof.verdict for proof in report.proofs} == {"proved"}
+    text = (tmp_path / "out" / "model.py").read_text("utf-8")
+    assert text.count("class Block(nn.Module):") == 1 and "for block in self.blocks:" in text
+    assert "nn.ModuleList((Block() for _ in range(4)))" in text
 
 
 def test_generated_code_is_the_same_every_time(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from interlingua.codegen.expressions import call, name
 from interlingua.codegen.loops import aliases, rolled
 from interlingua.codegen.naming import Told, locals_of, method
 from interlingua.codegen.owners import owned, places
+from interlingua.codegen.patterns import Repeats
 from interlingua.codegen.program import Program
 from interlingua.codegen.repeats import shortened
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
@@ -69,9 +70,13 @@ def modules_code(
     dialect: Dialect,
     spelling: Spelling,
     last: Callable[[Mapping[str, str]], list[ast.stmt]],
+    found: Repeats | None = None,
 ) -> Modules:
-    """The program as classes of modules; `last` are statements at the end of the model's constructor."""
-    classes = classes_of(model)
+    """The program as classes of modules; `last` are statements at the end of the model's constructor.
+
+    `found` are modules that were found in a program whose source does not tell of any.
+    """
+    classes = classes_of(model) if found is None else found.classes
     around = places(program)
 
     def scopes(step: Step) -> tuple[str, ...] | None:
@@ -85,7 +90,7 @@ def modules_code(
         value.name or "" for value in model.graph.initializers.values() if metadata.role(value) == "buffer"
     )
     known = Ties(ties_of(model))
-    tree = tree_of(program, classes, scopes, buffers, known)
+    tree = tree_of(program, classes, scopes, buffers, known, None if found is None else found.paths)
     constructs = Constructs(dialect, spelling)
     for module in tree.root.everything():
         if not is_sequential(module):

@@ -28,14 +28,20 @@ def owned(tree: ast.AST) -> Iterator[str]:
 
 
 def owners(
-    program: Program, steps: Sequence[Step], buffers: frozenset[str] = frozenset(), ties: Ties | None = None
+    program: Program,
+    steps: Sequence[Step],
+    buffers: frozenset[str] = frozenset(),
+    ties: Ties | None = None,
+    *,
+    told: bool = True,
 ) -> dict[str, str]:
     """The path of each layer and tensor, by its attribute in the flat program.
 
     A layer whose weights are a module's (`layer1.0.conv1.weight`) has the module's path; another the path of the module
     that calls nothing but it, else a name of its own there. Paths are all different, and none is inside a layer.
     `buffers` are the constants that the source's state holds, `ties` its tied parameters: a layer under several names
-    has the one that its calls tell. A tensor that is a layer's weight is that layer's.
+    has the one that its calls tell. A tensor that is a layer's weight is that layer's. Where nobody `told` of modules,
+    what stands in one is called by its kind: names that differ would keep modules from being of one class.
     """
     used: dict[str, list[Scopes]] = {}
     for step in steps:
@@ -86,12 +92,22 @@ def owners(
             continue
         scope = _shared(used.get(layer.attribute, ()))
         if not (calls.get(scope) == {layer.attribute} and take(layer.attribute, scope)):
-            _name(layer.attribute, room(scope), take)
+            _name(layer.attribute, room(scope), take, "" if told or not scope else _kind(layer))
     for tensor in program.tensors:
         if tensor.attribute not in found:
+            scope = room(_shared(used.get(tensor.attribute, ())))
             hint = _NUMBER.sub("", tensor.attribute) if isinstance(tensor.weight.origin, Constant) else ""
-            _name(tensor.attribute, room(_shared(used.get(tensor.attribute, ()))), take, hint)
+            if scope and not told:
+                hint = _MAIN if tensor.trainable else "constant"
+            _name(tensor.attribute, scope, take, hint)
     return found
+
+
+def _kind(layer: Layer) -> str:
+    """What a layer is called after its API: `conv` for `nn.Conv2d`, `norm` for `nn.LayerNorm`."""
+    function = layer.call.func if isinstance(layer.call, ast.Call) else layer.call
+    name = re.sub(r"\d+d$", "", ast.unparse(function).rpartition(".")[2])
+    return "norm" if name.endswith("Norm") else name.lower()
 
 
 def _holder(tensor: Tensor, program: Program) -> tuple[Layer, str] | None:

@@ -12,6 +12,7 @@ from interlingua.codegen.owners import owned, owners
 from interlingua.codegen.program import Layer, Program, Tensor
 from interlingua.codegen.steps import MARK, Flow, Step, flow_of, rename, values_read
 from interlingua.codegen.ties import Ties
+from interlingua.records import records
 
 _OWNED = f"{MARK}@"
 _SMALL = 2
@@ -287,13 +288,17 @@ def tree_of(
     scopes: Callable[[Step], tuple[str, ...] | None],
     buffers: frozenset[str] = frozenset(),
     ties: Ties | None = None,
+    found: Mapping[int, str] | None = None,
 ) -> Tree:
-    """The program as a tree of modules. `scopes` tells the modules around a step, `classes` the modules' classes."""
+    """The program as a tree of modules. `scopes` tells the modules around a step, `classes` the modules' classes.
+
+    `found` are modules that the source does not tell of, by the numbers of their steps.
+    """
     flow = flow_of(program)
-    for step in flow.steps:
-        step.scopes = scopes(step)
-    paths = owners(program, flow.steps, buffers, ties)
-    _complete(flow, paths)
+    for position, step in enumerate(flow.steps):
+        step.scopes = scopes(step) if found is None else (found[position],) if position in found else ()
+    paths = owners(program, flow.steps, buffers, ties, told=found is None)
+    _complete(flow, guessed=not any(classes))
     steps = [_owning(step, paths) for step in flow.steps]
     root = _Builder(paths, classes).build("", 0, steps, set(flow.outputs))
     root.inputs, root.outputs = flow.inputs, flow.outputs
@@ -323,12 +328,24 @@ def _owning(step: Step, paths: Mapping[str, str]) -> Step:
     return dataclasses.replace(step, tree=tree, reads=values_read(tree))
 
 
-def _complete(flow: Flow, paths: Mapping[str, str]) -> None:
+def _follow(steps: Sequence[Step], makers: Mapping[str, Step]) -> None:
+    """Places sums and activations of which nobody said the module with the last that makes their operands."""
+    order = {id(step): position for position, step in enumerate(steps)}
+    for step in steps:
+        described = records().get(step.node.op_type) if step.node is not None else None
+        if step.scopes is None and described is not None and described.family in ("activation", "elementwise"):
+            made = [makers[name] for name in step.reads if name in makers]
+            step.scopes = max(made, key=lambda each: order[id(each)]).scopes if made else None
+
+
+def _complete(flow: Flow, *, guessed: bool) -> None:
     """Places the steps of which nobody said the module: with the layers they call, else with those they feed."""
     if all(step.scopes is None for step in flow.steps):
         for step in flow.steps:
             step.scopes = ()
     makers = {name: step for step in flow.steps for name in step.writes}
+    if guessed:
+        _follow(flow.steps, makers)
     for step in reversed(flow.steps):
         if step.scopes is None:
             readers = [each.scopes for each in flow.steps if each.scopes is not None and {*each.reads} & {*step.writes}]

@@ -17,6 +17,7 @@ from interlingua.codegen.helpers import copied
 from interlingua.codegen.lowering import lower
 from interlingua.codegen.modules import Modules, has_modules, has_state, modules_code
 from interlingua.codegen.package import Mapped, Package, WriteRequest
+from interlingua.codegen.patterns import Repeats, may_repeat, repeats
 from interlingua.codegen.program import Program, Tensor
 from interlingua.codegen.signature import SIGNATURE, Call, as_called, call_of
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
@@ -24,7 +25,7 @@ from interlingua.codegen.structure import Unstructured, attribute_of
 from interlingua.codegen.weights import NAMES, Weight
 from interlingua.ir import metadata
 from interlingua.ir.origin import Constant
-from interlingua.notes import Approximated
+from interlingua.notes import Approximated, Dropped, Notes
 from interlingua.passes.forms import to_forms
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.moves import MOVES
@@ -204,12 +205,22 @@ def source(program: Program, request: WriteRequest, structured: Modules | None =
     return render(f"Converted from {request.title}.", sorted_imports(imports | needed), items)
 
 
+def _tell_seeds(model: ir.Model, notes: Notes) -> None:
+    """Notes each seed that an operator states: PyTorch has one generator for all, which `torch.manual_seed` seeds."""
+    for node in model.graph.all_nodes():
+        seed = node.attributes.get("seed") if node.domain == "" else None
+        if seed is not None:
+            text = f"the seed {seed.as_float():g} of {node.op_type}; torch.manual_seed seeds all chance at once"
+            notes.add(Dropped(metadata.place(node).layer or node.name or node.op_type, text))
+
+
 def write(model: ir.Model, request: WriteRequest) -> Package:
     """Writes model.py and weights.safetensors into the request's folder.
 
     Raises:
         UnsupportedModel: what PyTorch cannot say, all at once.
     """
+    _tell_seeds(model, request.options.notes)
     model = stack_layers(model, fits)
     to_forms(model, lowers)
     if has_modules(model):
@@ -217,6 +228,10 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
             return _write_modules(model, request)
         except Unstructured as reason:
             request.options.notes.add(Approximated(request.title, f"written as one class: {reason}"))
+    elif may_repeat(model):
+        package = _write_repeats(model, request)
+        if package is not None:
+            return package
     program, mapped = lower(model, DIALECT, request.options.class_name or "Model")
     call = call_of(model, program)
     (request.folder / "model.py").write_text(source(program, request, None, call), encoding="utf-8")
@@ -229,7 +244,25 @@ def _write_modules(model: ir.Model, request: WriteRequest) -> Package:
     """Writes a model whose source tells of its modules, as classes."""
     dialect = dataclasses.replace(STRUCTURED, keeps_state=has_state(model))
     program, mapped = lower(model, dialect, request.options.class_name or "Model")
-    structured = modules_code(model, program, dialect, SPELLING, lambda paths: _frozen(program, paths))
+    return _modules_package(model, request, program, mapped, None)
+
+
+def _write_repeats(model: ir.Model, request: WriteRequest) -> Package | None:
+    """Writes a model that tells nothing of modules with its repeated pieces as classes; None where it has none."""
+    dialect = dataclasses.replace(STRUCTURED, keeps_state=False)
+    program, mapped = lower(model, dialect, request.options.class_name or "Model")
+    found = repeats(program)
+    return _modules_package(model, request, program, mapped, found) if found.paths else None
+
+
+def _modules_package(
+    model: ir.Model,
+    request: WriteRequest,
+    program: Program,
+    mapped: tuple[Mapped, ...],
+    found: Repeats | None,
+) -> Package:
+    structured = modules_code(model, program, STRUCTURED, SPELLING, lambda paths: _frozen(program, paths), found)
     call = call_of(model, program)
     (request.folder / "model.py").write_text(source(program, request, structured, call), encoding="utf-8")
     paths = structured.paths
