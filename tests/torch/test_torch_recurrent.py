@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx_ir as ir
 import pytest
 import torch
 from torch import nn
@@ -89,6 +91,41 @@ class ResetBefore(nn.Module):
             z, r = torch.sigmoid(z + more[0]), torch.sigmoid(r + more[1])
             h = z * h + (1 - z) * torch.tanh(n + self.fresh(r * h))
         return h
+
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+
+
+def node_of(sketch: Any, op: str, directions: int, **values: Any) -> ir.Value:
+    """The results of a recurrent node over (time, batch, 5) with a state of 3."""
+    x, rows = sketch.input("x", (7, None, 5)), GATES[op] * 3
+    shapes = (("W", (rows, 5)), ("R", (rows, 3)), ("B", (2 * rows,)))
+    held = [sketch.parameter(f"rnn/{name}", directions, *shape) for name, shape in shapes]
+    attributes = {"hidden_size": 3, **values}
+    result: ir.Value = sketch.node(op, [x, *held], attributes, layer="rnn", outputs=3 if op == "LSTM" else 2)
+    return result
+
+
+@pytest.mark.parametrize("op", ["LSTM", "RNN"])
+def test_what_runs_against_the_time_is_turned_before_and_after(sketch: Any, op: str) -> None:
+    y = node_of(sketch, op, 1, direction="reverse")
+    squeezed = sketch.node("Squeeze", [y, sketch.constant("axes", np.array([1]))], layer="squeeze")
+    written = sketch.prove(squeezed, y.producer().outputs[1])
+    assert written.constructor == [f"self.rnn = nn.{op}(5, 3)"]
+    assert "= self.rnn(x.flip(0))" in written.forward[0] and ".flip(0)" in written.source.partition("x.flip(0)")[2]
+
+
+@pytest.mark.parametrize(("places", "lines"), [((0, 1), 2), ((1, 0), 3)], ids=["in order", "backwards first"])
+def test_directions_that_are_taken_apart_and_joined(sketch: Any, places: tuple[int, int], lines: int) -> None:
+    y, axis = node_of(sketch, "GRU", 2, direction="bidirectional", linear_before_reset=1), np.array([1])
+    parts = []
+    for place in places:
+        bounds = [sketch.constant(f"b{place}{i}", np.array([place + i])) for i in (0, 1)]
+        part = sketch.node("Slice", [y, *bounds, sketch.constant(f"a{place}", axis)], layer=f"part{place}")
+        parts.append(sketch.node("Squeeze", [part, sketch.constant(f"s{place}", axis)], layer=f"squeeze{place}"))
+    written = sketch.prove(sketch.node("Concat", parts, {"axis": 2}, layer="join"))
+    assert written.constructor == ["self.rnn = nn.GRU(5, 3, bidirectional=True)"]
+    assert (len(written.forward) == 2) == (lines == 2)
 
 
 def written(module: nn.Module, example: Any, out: Path, **options: Any) -> tuple[nn.Module, str]:
