@@ -44,9 +44,12 @@ class Integers:
         self._known[value] = entries
 
     def variable(self, identifier: str) -> Dimension:
-        """The expression that a variable of the code stands for."""
-        self._variables[identifier] = identifier
-        return Dimension((((Symbol(identifier),), 1),))
+        """The expression that a variable of the code stands for; a dimension of its name is another thing."""
+        symbol = identifier
+        while symbol in self._symbols:
+            symbol += "_"
+        self._variables[symbol] = identifier
+        return Dimension((((Symbol(symbol),), 1),))
 
     def take(self, node: ir.Node) -> bool:
         """Whether the node is shape arithmetic, which needs no statement; what it holds is kept."""
@@ -67,15 +70,15 @@ class Integers:
         source = node.inputs[0]
         if source is None or source.shape is None:
             return None
-        sizes = [self.size(source, axis) for axis in range(len(source.shape))]
+        axes = range(len(source.shape))
         if node.op_type == "Size":
             total = dimension(1)
-            for size in sizes:
-                total = total * size
+            for axis in axes:
+                total = total * self.size(source, axis)
             return (total,)
         start = node.attributes["start"].as_int() if "start" in node.attributes else 0
-        end = node.attributes["end"].as_int() if "end" in node.attributes else len(sizes)
-        return tuple(sizes[start:end])
+        end = node.attributes["end"].as_int() if "end" in node.attributes else len(axes)
+        return tuple(self.size(source, axis) for axis in axes[start:end])
 
     def size(self, source: ir.Value, axis: int) -> Dimension:
         """The size of an axis, as a number or over variables of the code."""

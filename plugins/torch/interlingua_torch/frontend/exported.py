@@ -18,7 +18,12 @@ from interlingua.ir import metadata
 from interlingua.ir.origin import Constant, Parameter, parse
 from interlingua.ir.scopes import TIES, record_scopes
 from interlingua.onnx.reader import load
-from interlingua_torch.frontend.exporter import forget_zero_biases, restore_dropouts, restore_recurrent_dropouts
+from interlingua_torch.frontend.exporter import (
+    forget_zero_biases,
+    restore_dropouts,
+    restore_recurrent_dropouts,
+    tell_casts,
+)
 
 UNUSED = "interlingua.unused"
 """Model metadata: JSON of what the state dict holds beside the graph, name to shape, dtype and role."""
@@ -58,6 +63,7 @@ def model_of(told: Mapping[str, Any], options: ReadOptions) -> ir.Model:
     _name_dimensions(model, told["dimensions"], options)
     outputs = _name_outputs(model, told, options)
     record_scopes(model)
+    tell_casts(model, options.notes)
     layers: dict[str, str] = json.loads((told.get("names") and told["layers"]) or "{}")
     for node in model.graph.all_nodes():
         _place(node, layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +12,11 @@ import onnx_ir as ir
 from interlingua.ir import metadata
 from interlingua.ir.edit import add_initializer, constant, insert_before, replace
 from interlingua.ir.origin import Constant
-from interlingua.notes import Dropped, Notes
+from interlingua.notes import Changed, Dropped, Notes
 
 _BIAS = 2
+_PROGRAM_NODE = "pkg.torch.onnx.fx_node"
+_TARGET = re.compile(r"target=([\w.]+)")
 
 
 def forget_zero_biases(model: ir.Model) -> None:
@@ -42,6 +45,26 @@ def _number(value: ir.Value, producer: ir.Node | None) -> np.ndarray[Any, Any] |
         return constant(value) if metadata.is_constant(value) else None
     held = producer.attributes.get("value")
     return held.as_tensor().numpy() if held is not None and held.type == ir.AttributeType.TENSOR else None
+
+
+def tell_casts(model: ir.Model, notes: Notes) -> None:
+    """Notes each cast between kinds of real numbers that the exporter put in and the program does not say."""
+    for node in model.graph.all_nodes():
+        said = _TARGET.search(node.metadata_props.get(_PROGRAM_NODE, ""))
+        if node.op_type != "Cast" or said is None or _is_cast(said[1]):
+            continue
+        source, target = node.inputs[0], node.outputs[0]
+        before, after = None if source is None else source.dtype, target.dtype
+        if before is None or after is None or before == after:
+            continue
+        if before.is_floating_point() and after.is_floating_point():
+            text = f"cast from {before.numpy()} to {after.numpy()} by PyTorch's exporter, for {said[1]}"
+            notes.add(Changed(metadata.place(node).module or said[1], text))
+
+
+def _is_cast(target: str) -> bool:
+    """Whether an operator of PyTorch says itself that it casts."""
+    return any(word in target for word in ("_to_copy", ".to.", "type_as", "convert_element_type", "._cast"))
 
 
 def restore_dropouts(model: ir.Model, dropouts: Sequence[Mapping[str, Any]], notes: Notes) -> None:
