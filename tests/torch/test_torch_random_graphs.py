@@ -38,6 +38,11 @@ def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None
 
 
 FOUND = {
+    "groups of one number": (
+        """<ir_version: 10, opset_import: ["": 21]> g (float[1, 4] x, float[4] b) => (float[1, 4] y)
+        <float[4] s = {1, 2, 3, 4}> { y = GroupNormalization <num_groups = 4> (x, s, b) }""",
+        {"x": np.array([[1, 3, 2, 4]], np.float32), "b": np.array([1, 3, 2, 4], np.float32)},
+    ),
     "a range from a number out of the data may be empty": (
         """<ir_version: 10, opset_import: ["": 21]> g (int64 x, int64 z) => (int64[n] y)
         <int64 b = {-1}, int64 c = {2}, int64[1] e = {3}> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from typing import Any
 
 import onnx_ir as ir
@@ -100,6 +101,7 @@ def over_channels(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     A scale of ones and a bias of zeros that nobody trains are left out where there is a call that can do without.
     """
     given = [value for values in inputs_of(node).values() for value in values]
+    _check_counts(node, facts)
     if node.op_type == "GroupNormalization" or len(given) != 3:
         return by_cards(context, node, without(facts, "stash_type"))
     source, scale, bias = given
@@ -110,6 +112,21 @@ def over_channels(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     tensors_said = {"weight": weight, "bias": added}
     keywords = {name: context.as_tensor(value) for name, value in tensors_said.items() if value is not None}
     return by_api(context, node, INSTANCES, [context.as_tensor(source)], keywords | said(eps=(facts["epsilon"], 1e-5)))
+
+
+def _check_counts(node: ir.Node, facts: Facts) -> None:
+    """Refuses what PyTorch's functions refuse as they run: one number alone has no deviation.
+
+    Raises:
+        Unsupported: a channel of one element, or groups of one in a batch of one.
+    """
+    sizes = known(shape_of(node.inputs[0]))
+    if sizes is None:
+        return
+    grouped = node.op_type == "GroupNormalization"
+    count = math.prod(sizes) // facts["num_groups"] if grouped else math.prod(sizes[2:])
+    if count == 1:
+        raise Unsupported("statistics of one number")
 
 
 @lowers("MeanVarianceNormalization")
