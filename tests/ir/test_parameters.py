@@ -44,4 +44,5 @@ def test_what_is_a_parameter(text: str, shape: tuple[int, ...], name: str | None
 
 def test_shapes_and_roles_are_remembered_by_copies() -> None:
     copied = ir.Model(graph(), ir_version=10).clone().graph
-    assert parameters.remembered(copied)["w"] == parameters.Known((6, 2), "frozen")
+    held = parameters.remembered(copied)["w"]
+    assert (held.shape, held.role) == ((6, 2), "frozen")
