@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from interlingua.artifact import Source
 from interlingua.codegen.package import Package, ports
-from interlingua.errors import InterlinguaError, RuntimeMissing, VerificationFailed
+from interlingua.errors import InterlinguaError, RuntimeMissing, VerificationFailed, WorkerFailed
 from interlingua.ir import metadata
 from interlingua.notes import Notes, Skipped
 from interlingua.passes.free_batch import FREED
@@ -77,14 +77,18 @@ def prove(
         def run_ir(some: Mapping[str, Array]) -> list[Array]:
             return execute.run_ir(path, some, notes)
 
-        ir_outputs = run_ir(arrays)
-        doubt = _insensitive(source.model, path, arrays, ir_outputs)
         original = _source_outputs(source, arrays, names, axes, options, notes)
-        freed = _freed_ir(run_ir, arrays, names, ir_outputs, original, axes, options)
+        ir_outputs = _ir_outputs(run_ir, arrays, original, notes)
+        doubt, freed = "", {}
+        if ir_outputs is not None:
+            doubt = _insensitive(source.model, run_ir, arrays, ir_outputs)
+            freed = _freed_ir(run_ir, arrays, names, ir_outputs, original, axes, options)
+        elif original is not None and axes is None:
+            doubt = _insensitive(source.model, lambda some: _run_source(source, some, notes), arrays, original)
     told = IR_NAME if original is None else f"source in {source.runtime}" if source.runtime else "source in memory"
-    reference = ir_outputs if original is None else original
+    reference = original if original is not None else ir_outputs or []
     proofs: list[Proof] = []
-    if original is not None:
+    if original is not None and ir_outputs is not None:
         proof = compared(IR_NAME, told, names, original, ir_outputs, options, [*_runtimes(source), execute.IR_RUNTIME])
         proof = _stamped(samples.together(proof, freed), source)
         if proof.verdict == "failed":
@@ -161,6 +165,29 @@ def _keep(folder: Path, outputs: Mapping[str, Array], given: Mapping[str, Array]
     save_file({**{f"input.{name}": array for name, array in given.items()}, **kept}, folder / REFERENCE)
 
 
+def _run_source(source: Source, arrays: Mapping[str, Array], notes: Notes) -> list[Array]:
+    if source.local is not None:
+        return source.local.run(arrays)
+    return execute.run(source.runtime, arrays, source.run, phase="run the source", notes=notes)
+
+
+def _ir_outputs(
+    run: Callable[[Mapping[str, Array]], list[Array]],
+    arrays: Mapping[str, Array],
+    original: Sequence[Array] | None,
+    notes: Notes,
+) -> list[Array] | None:
+    """What the IR computes; None, with a note, where nothing has kernels for it and the source proves without it."""
+    try:
+        return run(arrays)
+    except WorkerFailed as failure:
+        if original is None:
+            raise
+        text = failure.message.splitlines()[0]
+        notes.add(Skipped("proof", f"the IR was not run, the target is held against the source alone: {text}"))
+        return None
+
+
 def _source_outputs(
     source: Source,
     arrays: Mapping[str, Array],
@@ -176,9 +203,7 @@ def _source_outputs(
     """
 
     def run(some: Mapping[str, Array]) -> list[Array]:
-        if source.local is not None:
-            return source.local.run(some)
-        return execute.run(source.runtime, some, source.run, phase="run the source", notes=notes)
+        return _run_source(source, some, notes)
 
     if not source.runtime and source.local is None:
         notes.add(Skipped("source", "no runtime can run the original; the target is compared with the IR"))
@@ -332,7 +357,12 @@ def _target_divergence(
     return None
 
 
-def _insensitive(model: ir.Model, path: Path, arrays: Mapping[str, Array], outputs: Sequence[Array]) -> str:
+def _insensitive(
+    model: ir.Model,
+    run: Callable[[Mapping[str, Array]], list[Array]],
+    arrays: Mapping[str, Array],
+    outputs: Sequence[Array],
+) -> str:
     """Why the proof tells nothing: outputs are NaN, or do not move with the inputs; "" where it tells something."""
     if all(is_floating(array) and np.isnan(array.astype(np.float64)).any() for array in outputs):
         return f"the outputs hold NaN{_weights_with_nan(model)}"
@@ -344,7 +374,7 @@ def _insensitive(model: ir.Model, path: Path, arrays: Mapping[str, Array], outpu
         for name, array in arrays.items()
     }
     moved = {name: np.ascontiguousarray(array.astype(arrays[name].dtype)) for name, array in moved.items()}
-    others = execute.run_ir(path, moved)
+    others = run(moved)
     for before, after in zip(outputs, others, strict=True):
         if before.shape != after.shape or not compare("", before, after, INSENSITIVE).within:
             return ""
