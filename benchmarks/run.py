@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,17 +190,18 @@ def scale(settings: Settings) -> dict[str, Any]:
 
 
 def others(settings: Settings) -> list[dict[str, Any]]:
-    """Other converters and ours on the same files."""
+    """Other converters and ours on the same files, by model; what took too long is tried again the next time."""
     rows: list[dict[str, Any]] = []
-    for name in peers.NAMES:
-        for tool in peers.TOOLS:
-            row = kept(
-                settings, f"peer-{name}-{tool.name}", lambda t=tool, n=name: peers.measured(t, n, settings.folder)
-            )
+    for tool in peers.TOOLS:
+        for name in peers.NAMES:
+            try:
+                row = kept(settings, f"peer-{name}-{tool.name}", partial(peers.measured, tool, name, settings.folder))
+            except subprocess.TimeoutExpired:
+                row = {"model": name, "tool": tool.name, "target": tool.target, "reason": f"over {peers.SECONDS} s"}
             rows += [row] if row else []
             told = row and (row.get("relative") or row.get("reason"))
             print(f"peer {name} {tool.name}: {told}, {row and row.get('seconds')} s", flush=True)
-    return rows
+    return sorted(rows, key=lambda row: (peers.NAMES.index(row["model"]), row["target"] != "PyTorch", row["target"]))
 
 
 def conversion(settings: Settings) -> list[dict[str, Any]]:
