@@ -167,6 +167,12 @@ def test_a_file_of_the_exporter_is_written_as_modules(tmp_path: Path, optimize: 
     assert wanted <= names
 
 
+def test_a_list_of_layers_alone_is_one(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Sequential(nn.Linear(96, 5), nn.Tanh()))
+    made = Generated(module, (torch.randn(2, 3, 8, 6),), tmp_path / "out").proved()
+    assert "class Model(nn.Sequential):" in made.text
+
+
 def test_repeats_are_found_in_a_file_that_tells_nothing_of_modules(tmp_path: Path) -> None:
     """No node has a name, no weight the source's: blocks are found in the graph, and written as one class."""
     module, example = nets.Lists().eval(), torch.randn(2, 6)

@@ -60,8 +60,12 @@ def has_modules(model: ir.Model) -> bool:
 
 
 def has_state(model: ir.Model) -> bool:
-    """Whether it is known what the source's state holds: a file of ONNX does not tell."""
-    return any(metadata.role(value) for value in model.graph.initializers.values())
+    """Whether the source's state is known, and bears the names that weights come from.
+
+    A file of ONNX does not tell of a state; a chain of conversions tells the names of its first source.
+    """
+    kept = (value for value in model.graph.initializers.values() if metadata.role(value) in ("parameter", "frozen"))
+    return any(str(metadata.origin(value)) == value.name for value in kept)
 
 
 def modules_code(
@@ -157,8 +161,9 @@ class _Writer:
             made = self._constructs.instances.get(id(child))
             if isinstance(made, ast.Call):
                 by_text[ast.unparse(attribute_of(path))] = self._arguments.get(ast.unparse(made.func), [])
-        lists = {re.sub(r"\[\d+\]$", "", text): names for text, names in by_text.items() if text.endswith("]")}
-        loops = {single: lists[f"self.{name}"] for name, single in aliases([each[5:] for each in lists]).items()}
+        matches = ((re.fullmatch(r"self\.(.+)\[\d+\]", text), names) for text, names in by_text.items())
+        lists = {match[1]: names for match, names in matches if match}
+        loops = {single: lists[name] for name, single in aliases(list(lists)).items()}
         known = loops | by_text
         return lambda call: known.get(ast.unparse(call.func), ())
 
