@@ -209,7 +209,13 @@ def _unpacked(text: str) -> tuple[bytes, dict[str, np.ndarray[Any, Any]]]:
 def again(run: Runner, result: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Tries what mismatched once more, after it was mended, and counts it anew."""
     for digest, row in list(result["mismatches"].items()):
-        verdict, reason = outcome(run, *_unpacked(row["graph"]), folder)
+        graph = _unpacked(row["graph"])
+        verdict, reason = outcome(run, *graph, folder)
+        operator = ""
+        if verdict in ("mismatch", "standard"):
+            verdict, operator, reason, _ = smallest(run, *graph, verdict, reason, folder)
+        if verdict == "standard":
+            result["standard"][operator] = result["standard"].get(operator, 0) + 1
         if verdict != "mismatch":
             del result["mismatches"][digest]
             result["graphs"]["mismatch"] -= 1

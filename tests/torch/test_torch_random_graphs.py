@@ -107,6 +107,13 @@ def test_windows_that_fit_nowhere_are_refused(tmp_path: Path, op: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_pads_that_cut_more_than_there_is_are_refused(tmp_path: Path) -> None:
+    graph = "g (float[0] x) => (float[1] y) <int64[2] p = {2, -1}> { y = Pad (x, p) }"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> {graph}'), tmp_path / "model.onnx")
+    with pytest.raises(UnsupportedModel, match="cut more than"):
+        write(read(tmp_path / "model.onnx"), "torch", tmp_path / "out")
+
+
 LEFT_OUT = {
     "placeholder": "an input, which every graph has",
     "softmax_cross_entropy": "the name that frameworks share; the standard's loss is SoftmaxCrossEntropyLoss",

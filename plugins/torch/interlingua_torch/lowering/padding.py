@@ -12,7 +12,7 @@ from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
-from interlingua.ir.facts import inputs_of, is_constant
+from interlingua.ir.facts import inputs_of, is_constant, shape_of
 from interlingua_torch.adapters import each_pad
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_cards
@@ -31,6 +31,7 @@ def pad(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     mode = facts["mode"]
     if mode == "constant" and _is_nothing(facts):
         return source(context, node)
+    _check_cuts(node, facts)
     if not facts.computed and _as_pytorch(node, facts):
         return by_cards(context, node, facts)
     context.note_mapping(node, _PAD)
@@ -55,6 +56,20 @@ def pad(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         told["value"] = value
     arguments = [source(context, node), context.python(given["pads"][0])]
     return expressions.call(context.helper("pad_some_axes"), arguments, told)
+
+
+def _check_cuts(node: ir.Node, facts: Facts) -> None:
+    """Refuses pads that cut more than an axis has, which PyTorch does before it adds to the other end.
+
+    Raises:
+        Unsupported: they do.
+    """
+    shape = shape_of(node.inputs[0])
+    if shape is None or {"pads", "axes"} & facts.computed or facts.get("input_rank") is None:
+        return
+    for size, (before, after) in zip(shape, each_pad(facts["pads"], facts), strict=True):
+        if isinstance(size, int) and size + min(before, 0) + min(after, 0) < 0:
+            raise Unsupported("pads that cut more than an axis has")
 
 
 def _is_nothing(facts: Facts) -> bool:
