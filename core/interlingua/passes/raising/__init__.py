@@ -22,6 +22,7 @@ from interlingua.passes.raising import (
     pixels,
     plain,
     reduction,
+    rows,
 )
 from interlingua.passes.raising.reading import Reading, Rule, remember_home
 
@@ -68,7 +69,7 @@ class SpellPlainly(_Rules):
 class Raise(_Rules):
     """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
 
-    rules = _gathered(activation, batch, normalization, affine, reduction, pixels, counting, attention)
+    rules = _gathered(activation, batch, normalization, affine, reduction, pixels, counting, rows, attention)
 
 
 class RaiseHeads(_Rules):

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from interlingua.ir.edit import bypass, constant
 from interlingua.ir.facts import shape_of
-from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, maker, new, rank, tensor
+from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, new, tensor
 
 _LAST = np.iinfo(np.int32).max
 
@@ -44,20 +44,6 @@ def whole_slice(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
             return None
     bypass(node, source)
     return None
-
-
-def gathered_rows(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
-    """Replaces `GatherND(X, Unsqueeze(I, -1))` by `Gather(X, I)`, as `table[indices]` is meant."""
-    data, count = node.inputs[0], rank(node.inputs[1])
-    last = maker(node.inputs[1], "Unsqueeze")
-    axes = None if last is None else integers(last.inputs[1])
-    if last is None or axes is None or count is None or attribute_int(node, "batch_dims", 0):
-        return None
-    if len(axes) != 1 or axes[0] % count != count - 1:
-        return None
-    if reading.alone(last.outputs[0]):
-        reading.nodes[last] = None
-    return [new("Gather", [data, last.inputs[0]], {"axis": 0}, like=node.outputs[0])]
 
 
 def sequence_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
@@ -115,7 +101,6 @@ def _part(shape: tuple[int | str | None, ...], axis: int, size: int) -> ir.Shape
 
 RULES: Mapping[str, Sequence[Rule]] = {
     "CastLike": (cast_like,),
-    "GatherND": (gathered_rows,),
     "Slice": (whole_slice,),
     "SplitToSequence": (sequence_of_parts,),
 }

@@ -1,4 +1,4 @@
-"""What exporters write in a roundabout way: rows of a table gathered by indices of one axis more."""
+"""Rows of a table gathered by indices of one axis more, and gathers that mean something else."""
 
 from __future__ import annotations
 
