@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import black
+import suite_page
 import typer
 import zoo_page
 
@@ -167,8 +168,8 @@ def coverage_page() -> str:
     for record in dict.fromkeys(cell.record for cell in cells):
         row = [_coverage_cell(by_key.get((record, runtime))) for runtime, _ in runtimes]
         parts.append(f"| `{record}` | " + " | ".join(row) + " |")
-    parts += ["", "## What is not proved, and why", "", *_unproved(cells)]
-    return "\n".join([*parts, ""])
+    parts += ["", "## What is not proved, and why", "", *_unproved(cells), "", *suite_page.section()]
+    return "\n".join(parts)
 
 
 def _coverage_cell(cell: coverage.Cell | None) -> str:

@@ -129,7 +129,7 @@ def _random() -> Sequence[str]:
         f"| {graphs.get('mismatch', 0)} | mismatch |",
         "",
         f"What was found on the way is mended, and stands in tests/torch/test_torch_random_graphs.py: "
-        f"{result.get('mended', 0)} of these graphs mismatched when they were first tried, and agree by now.",
+        f"{result.get('mended', 0)} of these graphs mismatched when they were first tried, and do so no more.",
         "",
     ]
 

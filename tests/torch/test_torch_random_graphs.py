@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,13 @@ from interlingua import convert, read, write
 from interlingua.errors import UnsupportedModel
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_result_has_two_thousand_graphs_and_no_mismatch() -> None:
+    result = json.loads((ROOT / "docs" / "results" / "fuzz.json").read_text("utf-8"))
+    assert sum(number for verdict, number in result["graphs"].items() if verdict != "no reference") >= 2000
+    assert not result["mismatches"] and not result["graphs"].get("mismatch")
+    assert len(result["operators"]) >= 170
 
 
 @pytest.mark.slow
