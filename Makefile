@@ -8,7 +8,7 @@ STAMP := .venv/.ready
 LEGACY := .environments/.ready
 ZOO := .environments/zoo/interlingua.json
 
-.PHONY: setup legacy demo test quick lint docs matrix suite bench vgg evidence zoo fuzz clean
+.PHONY: setup legacy demo test quick lint docs matrix suite bench vgg evidence zoo gallery fuzz clean
 
 setup: $(STAMP)
 
@@ -49,7 +49,7 @@ matrix: $(STAMP) $(LEGACY)
 suite: $(STAMP)
 	$(BIN)/python tools/suite.py
 
-bench: $(STAMP)
+bench: $(STAMP) $(ZOO)
 	$(BIN)/python benchmarks/run.py
 
 vgg: $(STAMP) $(LEGACY)
@@ -65,6 +65,9 @@ fuzz: $(STAMP)
 zoo: $(ZOO)
 	.environments/zoo/bin/python tests/zoo/finetune.py
 	$(BIN)/python tools/zoo.py
+
+gallery: $(ZOO)
+	.environments/zoo/bin/python tools/gallery.py
 
 evidence: $(STAMP) $(LEGACY)
 	$(BIN)/interlingua api verify

@@ -96,7 +96,7 @@ def run(command: list[Any], seconds: float = SECONDS) -> str:
     return done.stdout
 
 
-def measured(tool: Tool, name: str, folder: Path) -> dict[str, Any]:
+def measured(tool: Tool, name: str, folder: Path, seconds: float = SECONDS) -> dict[str, Any]:
     """One row: the tool on today's file, or on the older one where only that comes out right.
 
     Raises:
@@ -109,15 +109,17 @@ def measured(tool: Tool, name: str, folder: Path) -> dict[str, Any]:
         python = interpreter(tool, folder)
     except (subprocess.CalledProcessError, OSError) as error:
         return {**row, "reason": f"cannot be installed: {type(error).__name__}"}
-    tries = {file: attempt(tool, python, source, file, folder) for file in FILES[:1]}
+    tries = {file: attempt(tool, python, source, file, folder, seconds) for file in FILES[:1]}
     if "relative" not in tries[FILES[0]]:
-        tries[FILES[1]] = attempt(tool, python, source, FILES[1], folder)
+        tries[FILES[1]] = attempt(tool, python, source, FILES[1], folder, seconds)
     best = next((file for file, told in tries.items() if "relative" in told), FILES[0])
     refused = {"refused": tries[FILES[0]]["reason"]} if best != FILES[0] else {}
     return {**row, "file": best, "source permutes": facts["permutes"], **tries[best], **refused}
 
 
-def attempt(tool: Tool, python: Path, source: Path, file: str, folder: Path) -> dict[str, Any]:
+def attempt(
+    tool: Tool, python: Path, source: Path, file: str, folder: Path, seconds: float = SECONDS
+) -> dict[str, Any]:
     """One conversion in a process of its own.
 
     Raises:
@@ -127,7 +129,7 @@ def attempt(tool: Tool, python: Path, source: Path, file: str, folder: Path) -> 
     shutil.rmtree(out, ignore_errors=True)
     script = ROOT / "benchmarks" / "peer.py"
     try:
-        told = run([python, script, tool.name, source / file, source / "data.npz", out])
+        told = run([python, script, tool.name, source / file, source / "data.npz", out], seconds)
         found: dict[str, Any] = json.loads(told.strip().splitlines()[-1])
         return found
     except subprocess.CalledProcessError as error:

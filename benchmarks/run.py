@@ -194,10 +194,14 @@ def others(settings: Settings) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for tool in peers.TOOLS:
         for name in peers.NAMES:
+            seconds = min(peers.SECONDS, max(settings.end - time.monotonic(), 1))
+            measure = partial(peers.measured, tool, name, settings.folder, seconds)
             try:
-                row = kept(settings, f"peer-{name}-{tool.name}", partial(peers.measured, tool, name, settings.folder))
+                row = kept(settings, f"peer-{name}-{tool.name}", measure)
             except subprocess.TimeoutExpired:
-                row = {"model": name, "tool": tool.name, "target": tool.target, "reason": f"over {peers.SECONDS} s"}
+                late = {"model": name, "tool": tool.name, "target": tool.target, "reason": f"over {peers.SECONDS} s"}
+                over = dataclasses.replace(settings, end=0.0)
+                row = kept(over, f"peer-{name}-{tool.name}", measure) if seconds < peers.SECONDS else late
             rows += [row] if row else []
             told = row and (row.get("relative") or row.get("reason"))
             print(f"peer {name} {tool.name}: {told}, {row and row.get('seconds')} s", flush=True)
