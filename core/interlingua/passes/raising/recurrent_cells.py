@@ -75,6 +75,7 @@ class Cells:
 
     def __init__(self, plain: Plain) -> None:
         self.plain = plain
+        self._read: dict[ir.Value, Linear | None] = {}
 
     def cell(self, result: ir.Value | None) -> Cell | None:
         """The cell whose new hidden state the value is."""
@@ -182,8 +183,9 @@ class Cells:
                 reset = self._gate(gate)
                 if reset is None or self.plain(state) is not hidden:
                     continue
-                fresh.products[position] = Product(hidden, product.weight)
-                return Cell("GRU", [update, reset, fresh], [], None, hidden)
+                products = [*fresh.products]
+                products[position] = Product(hidden, product.weight)
+                return Cell("GRU", [update, reset, dataclasses.replace(fresh, products=products)], [], None, hidden)
         return None
 
     def _gate(self, value: ir.Value | None, activation: str = "Sigmoid") -> Linear | None:
@@ -194,8 +196,13 @@ class Cells:
     def linear(self, value: ir.Value | None, depth: int = 12) -> Linear | None:
         """The value as a sum of products with constants, of biases and of gated terms; None where it is none."""
         value = self.plain(value)
+        if value is not None and value not in self._read:
+            self._read[value] = self._linear(value, depth)
+        return None if value is None else self._read[value]
+
+    def _linear(self, value: ir.Value, depth: int) -> Linear | None:
         node = maker(value, "Add", "Gemm", "MatMul", "Mul", "Slice", "Split")
-        if value is None or node is None or depth == 0:
+        if node is None or depth == 0:
             return None
         if node.op_type == "Add":
             return self._sum(node, depth)

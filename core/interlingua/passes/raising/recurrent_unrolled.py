@@ -39,9 +39,10 @@ def _plain(value: ir.Value | None) -> ir.Value | None:
 def unrolled(graph: ir.Graph) -> Iterator[tuple[ir.Node, Layer, list[ir.Value]]]:
     """The layers that stand unrolled in a graph, each with its last node and the hidden state after each step."""
     cells: dict[ir.Value, Cell] = {}
+    reader = Cells(_plain)
     for node in graph:
         if node.domain == "" and node.op_type in ("Mul", "Add", "Tanh", "Relu"):
-            cell = Cells(_plain).cell(node.outputs[0])
+            cell = reader.cell(node.outputs[0])
             if cell is not None:
                 cells[cell.outputs[0]] = cell
     followed = {source for cell in cells.values() for source in _sources(cell) if source in cells}
