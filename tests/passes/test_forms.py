@@ -18,14 +18,22 @@ def said(model, at: int = 0):
     return {name: held.value for name, held in model.graph.node(at).attributes.items()}
 
 
-def check(kind: str, name: str, wanted: list[str]):
+def formed(kind: str, name: str):
+    """What the exporter wrote, raised and with forms, of which the numbers are the source's."""
     path = exported(kind) / f"{name}.onnx"
     held = np.load(path.with_suffix(".npz"))
     model = raised(load(path))
     assert to_forms(model, ABLE)
-    assert operators(model) == wanted
+    arrays = [held[f"in{index}"] for index in range(sum(key.startswith("in") for key in held))]
+    outputs = [held[f"out{index}"] for index in range(sum(key.startswith("out") for key in held))]
     names = [value.name for value in model.graph.inputs]
-    assert_close(numbers(model, {names[0]: held["in0"]}), [held["out0"]])
+    assert_close(numbers(model, dict(zip(names, arrays, strict=True))), outputs)
+    return model
+
+
+def check(kind: str, name: str, wanted: list[str]):
+    model = formed(kind, name)
+    assert operators(model) == wanted
     return said(model)
 
 
@@ -43,6 +51,31 @@ def test_a_roll_of_tensorflow():
 @pytest.mark.parametrize("name", ["glu", "chunked_glu"])
 def test_gated_halves(kind, name):
     assert check(kind, name, ["Glu"]) == {"axis": 2}
+
+
+@pytest.mark.parametrize("kind", ["script", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["rotary", "rotary_neighbours"])
+def test_rotary_positions(kind, name):
+    model = formed(kind, name)
+    found = [node for node in model.graph if node.domain == FORMS]
+    assert [node.op_type for node in found] == ["Rotary"] * (2 if name == "rotary" else 1)
+    assert all(node.attributes["interleaved"].as_int() == (name != "rotary") for node in found)
+    assert not {"Neg", "Slice"} & {*operators(model)}
+
+
+@pytest.mark.parametrize(
+    "other", [{"cut": 2}, {"first": "y"}, {"minus": 0}], ids=["unequal parts", "two sources", "the other sign"]
+)
+def test_no_rotation(other):
+    graph = Graph()
+    x, y, cos, sin = (graph.input(name, ["N", 5, 6]) for name in ("x", "y", "c", "s"))
+    cut = other.get("cut", 3)
+    first, second = part(graph, x, 0, cut, 2), part(graph, x, cut, 6, 2)
+    parts = [graph("Neg", second), first] if other.get("minus", 1) else [second, graph("Neg", first)]
+    turned = graph("Concat", *parts, axis=-1)
+    total = graph("Add", graph("Mul", y if "first" in other else x, cos), graph("Mul", turned, sin))
+    arrays = {name: random(2, 5, 6, seed=seed) for seed, name in enumerate("xycs")}
+    check_none(graph, graph("Add", total, y), **arrays)
 
 
 @pytest.mark.slow

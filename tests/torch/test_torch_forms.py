@@ -74,3 +74,30 @@ def test_a_module_of_attention(sketch: Any, turned: bool, said: str) -> None:
 def test_attention_under_other_names_is_no_such_module(sketch: Any, other: dict[str, str]) -> None:
     written = attention(sketch, **other)
     assert "MultiheadAttention" not in written.source and "scaled_dot_product_attention" in written.source
+
+
+@pytest.mark.parametrize("size", [6, 8])
+def test_rotated_halves(sketch: Any, size: int) -> None:
+    x, cos, sin = (sketch.input(name, (None, 5, size)) for name in ("x", "cos", "sin"))
+    turned = [sketch.node("Neg", [part(sketch, x, size // 2, size, 2)], layer="op"), part(sketch, x, 0, size // 2, 2)]
+    across = sketch.node("Mul", [sketch.node("Concat", turned, {"axis": 2}, layer="op"), sin], layer="op")
+    written = sketch.prove(sketch.node("Add", [sketch.node("Mul", [x, cos], layer="op"), across], layer="op"))
+    assert written.forward == ["return rotate_halves(x, cos, sin)"]
+
+
+def test_rotated_neighbours(sketch: Any) -> None:
+    x, cos, sin = (sketch.input(name, (None, 5, 6)) for name in ("x", "cos", "sin"))
+    last = sketch.constant("last", np.array([-1]))
+
+    def every_other(start: int) -> ir.Value:
+        numbers = [sketch.constant(f"every_{start}_{n}", np.array([n])) for n in (start, 100, 2, 2)]
+        return sketch.node("Slice", [x, *numbers], layer="op")
+
+    turned = [sketch.node("Neg", [every_other(1)], layer="op"), every_other(0)]
+    pairs = [sketch.node("Unsqueeze", [each, last], layer="op") for each in turned]
+    joined = sketch.node("Concat", pairs, {"axis": -1}, layer="op")
+    whole = sketch.node("Reshape", [joined, sketch.constant("shape", np.array([0, 5, 6]))], layer="op")
+    straight, across = (sketch.node("Mul", pair, layer="op") for pair in ([x, cos], [whole, sin]))
+    assert sketch.prove(sketch.node("Add", [straight, across], layer="op")).forward == [
+        "return rotate_neighbours(x, cos, sin)"
+    ]

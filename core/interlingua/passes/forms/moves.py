@@ -65,7 +65,7 @@ def gated(node: ir.Node) -> Piece | None:
     """`Glu(X, axis)`: one half of an axis times the sigmoid of the other."""
     for inner, gate in sides(node):
         sigmoid = maker(gate, "Sigmoid")
-        plain, gating = _half(inner), None if sigmoid is None else _half(sigmoid.inputs[0])
+        plain, gating = half(inner), None if sigmoid is None else half(sigmoid.inputs[0])
         if sigmoid is None or plain is None or gating is None:
             continue
         (source, axis, index, makers), (other, same, second, more) = plain, gating
@@ -75,7 +75,7 @@ def gated(node: ir.Node) -> Piece | None:
     return None
 
 
-def _half(value: ir.Value | None) -> tuple[ir.Value, int, int, list[ir.Node]] | None:
+def half(value: ir.Value | None) -> tuple[ir.Value, int, int, list[ir.Node]] | None:
     """What the value is one half of, along which axis, and which one."""
     node = maker(value, "Split", "Slice")
     if value is None or node is None or node.inputs[0] is None:

@@ -123,3 +123,15 @@ def rotary_embedding(
     rotated = torch.stack(pair, dim=-1).flatten(-2) if interleaved else torch.cat(pair, dim=-1)
     y = torch.cat((rotated, rest), dim=-1) if rotary_dim else rotated
     return y.transpose(1, 2).flatten(2) if merged else y
+
+
+def rotate_halves(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotates pairs of features, one of each half, by angles whose cosines and sines stand at both."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def rotate_neighbours(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotates pairs of neighbouring features by angles whose cosines and sines stand at both."""
+    first, second = x[..., ::2], x[..., 1::2]
+    return x * cos + torch.stack((-second, first), dim=-1).flatten(-2) * sin

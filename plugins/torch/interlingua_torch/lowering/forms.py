@@ -1,4 +1,4 @@
-"""What one call of torch says and no operator of ONNX: rolled axes, gated halves, modules of attention."""
+"""What one call says and no operator of ONNX: rolled axes, gated halves, modules of attention, rotated pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua_torch.lowering import lowers
-from interlingua_torch.lowering.common import by_api
+from interlingua_torch.lowering.common import by_api, by_helper
 from interlingua_torch.lowering.terms import source
 
 
@@ -21,6 +21,13 @@ def roll(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     said = {"shifts": tuple(facts["shifts"]), "dims": tuple(facts["axes"])}
     plain = {name: value[0] if len(value) == 1 else value for name, value in said.items()}
     return by_api(context, node, "torch.roll", [source(context, node)], plain)
+
+
+@lowers("interlingua.forms::Rotary")
+def rotation(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """A helper: torch has no call for it."""
+    name = "rotate_neighbours" if facts["interleaved"] else "rotate_halves"
+    return by_helper(context, node, name, [source(context, node, position) for position in range(3)])
 
 
 @lowers("interlingua.forms::Glu")
