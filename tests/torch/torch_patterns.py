@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import torch
 import torch_pattern_nets as nets
 from torch import nn
@@ -24,10 +25,17 @@ __all__ = ["agree", "convert", "nets", "outputs_of"]
 Example = tuple[torch.Tensor, ...]
 
 
+def array_of(value: torch.Tensor) -> Array:
+    """The array of a tensor; bfloat16, which numpy lacks, in the type of ml_dtypes."""
+    return (
+        value.view(torch.int16).numpy().view(ml_dtypes.bfloat16) if value.dtype == torch.bfloat16 else to_array(value)
+    )
+
+
 def outputs_of(module: nn.Module, example: Example) -> list[Array]:
     """What the module computes, flat."""
     with torch.no_grad():
-        return [to_array(value) for value in tree_leaves(module(*example)) if isinstance(value, torch.Tensor)]
+        return [array_of(value) for value in tree_leaves(module(*example)) if isinstance(value, torch.Tensor)]
 
 
 def agree(module: nn.Module, folder: Path, *examples: Example, tolerance: float = 1e-4) -> None:
@@ -37,7 +45,7 @@ def agree(module: nn.Module, folder: Path, *examples: Example, tolerance: float 
     names = [row["identifier"] for row in report["outputs"]]
     for example in examples:
         reference = outputs_of(module, example)
-        arrays = {row["identifier"]: to_array(x) for row, x in zip(report["inputs"], example, strict=True)}
+        arrays = {row["identifier"]: array_of(x) for row, x in zip(report["inputs"], example, strict=True)}
         for what, arguments in targets(folder, native, names):
             found = execute.run(report["target"]["framework"], arrays, arguments, phase=f"run {what}")
             assert len(found) == len(reference)
