@@ -114,7 +114,7 @@ class Unifier:
     def _construct(self, values: list[ast.expr]) -> ast.expr:
         """The common form of what a name is given; where there is none, the whole is an argument."""
         absent = [isinstance(value, ast.Constant) and value.value is None for value in values]
-        before = [list(hole.roles) for hole in self.holes]
+        before, role = [list(hole.roles) for hole in self.holes], self._role
         try:
             if any(absent) and not all(absent):
                 if not self._optionally:
@@ -122,6 +122,7 @@ class Unifier:
                 return self._optional(values, absent)
             return self._same(values)  # type: ignore[return-value]
         except Different:
+            self._role = role
             del self.holes[len(before) :]
             for hole, roles in zip(self.holes, before, strict=True):
                 hole.roles = roles
