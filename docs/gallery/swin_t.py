@@ -1,0 +1,186 @@
+"""Converted from swin_t of torchvision."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
+
+
+class Permute(nn.Module):
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1)
+
+
+class ShiftedWindowAttention(nn.Module):
+    def __init__(self, relative_position_bias_table_size, features, size, size_value):
+        super().__init__()
+        self.relative_position_bias_table_size = relative_position_bias_table_size
+        self.features = features
+        self.size = size
+        self.size_value = size_value
+        self.relative_position_bias_table = nn.Parameter(
+            torch.empty(169, relative_position_bias_table_size)
+        )
+        self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
+        self.qkv = nn.Linear(features, 3 * features)
+        self.proj = nn.Linear(features, features)
+
+    def forward(self, x):
+        relative_position_bias_table = self.relative_position_bias_table[
+            self.relative_position_index
+        ]
+        attn_mask = relative_position_bias_table.reshape(49, 49, -1).permute(2, 0, 1).unsqueeze(0)
+        x = x.reshape(-1, self.size, 7, self.size, 7, self.features)
+        x = x.transpose(2, 3).reshape(-1, 49, self.features)
+        x, qkv, qkv_2 = self.qkv(x).chunk(3, dim=2)
+        x = (
+            F.scaled_dot_product_attention(
+                x.unflatten(-1, (self.relative_position_bias_table_size, -1)).transpose(1, 2),
+                qkv.unflatten(-1, (self.relative_position_bias_table_size, -1)).transpose(1, 2),
+                qkv_2.unflatten(-1, (self.relative_position_bias_table_size, -1)).transpose(1, 2),
+                attn_mask=attn_mask,
+            )
+            .transpose(1, 2)
+            .flatten(2)
+        )
+        x = self.proj(x).reshape(-1, self.size, self.size, 7, 7, self.features)
+        x = x.transpose(2, 3)
+        return x.reshape(-1, self.size_value, self.size_value, self.features)
+
+
+class ShiftedWindowAttention_2(nn.Module):
+    def __init__(
+        self, relative_position_bias_table_size, features, unsqueeze_size, size, size_value
+    ):
+        super().__init__()
+        self.relative_position_bias_table_size = relative_position_bias_table_size
+        self.features = features
+        self.unsqueeze_size = unsqueeze_size
+        self.size = size
+        self.size_value = size_value
+        self.relative_position_bias_table = nn.Parameter(
+            torch.empty(169, relative_position_bias_table_size)
+        )
+        self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
+        self.qkv = nn.Linear(features, 3 * features)
+        self.register_buffer(
+            "unsqueeze", torch.empty(1, unsqueeze_size, 1, 49, 49), persistent=False
+        )
+        self.proj = nn.Linear(features, features)
+
+    def forward(self, x):
+        relative_position_bias_table = self.relative_position_bias_table[
+            self.relative_position_index
+        ]
+        relative_position_bias_table = (
+            relative_position_bias_table.reshape(49, 49, -1).permute(2, 0, 1).unsqueeze(0)
+        )
+        x = torch.roll(x, shifts=(-3, -3), dims=(1, 2))
+        x = x.reshape(-1, self.size, 7, self.size, 7, self.features)
+        x = x.transpose(2, 3).reshape(-1, 49, self.features)
+        x = self.qkv(x)
+        x = x.reshape(-1, 49, 3, self.relative_position_bias_table_size, 32)
+        x = x.permute(2, 0, 3, 1, 4)
+        y = x[0]
+        y_2 = x[1]
+        x = x[2]
+        y = y * 0.17677669
+        y = y @ y_2.transpose(2, 3)
+        y = y + relative_position_bias_table
+        y = y.reshape(-1, self.unsqueeze_size, self.relative_position_bias_table_size, 49, 49)
+        y = y + self.unsqueeze
+        y = F.softmax(y.reshape(-1, self.relative_position_bias_table_size, 49, 49), dim=-1)
+        y = y @ x
+        y = y.transpose(1, 2).flatten(2)
+        y = self.proj(y).reshape(-1, self.size, self.size, 7, 7, self.features)
+        y = y.transpose(2, 3)
+        y = y.reshape(-1, self.size_value, self.size_value, self.features)
+        return torch.roll(y, shifts=(3, 3), dims=(1, 2))
+
+
+class PatchMerging(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.norm = nn.LayerNorm(features)
+        self.reduction = nn.Linear(features, features // 2, bias=False)
+
+    def forward(self, x):
+        y = x[:, ::2][..., ::2, :]
+        y_2 = x[:, 1::2][..., ::2, :]
+        y_3 = x[:, ::2][..., 1::2, :]
+        x = x[:, 1::2][..., 1::2, :]
+        y = torch.cat([y, y_2, y_3, x], dim=-1)
+        y = self.norm(y)
+        return self.reduction(y)
+
+
+class SwinTransformerBlock(nn.Module):
+    def __init__(self, features, attn):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(features)
+        self.attn = attn
+        self.norm2 = nn.LayerNorm(features)
+        self.mlp = nn.Sequential(
+            nn.Linear(features, 4 * features),
+            nn.GELU(),
+            nn.Dropout(0.0),
+            nn.Linear(4 * features, features),
+            nn.Dropout(0.0),
+        )
+
+    def forward(self, x):
+        out = self.norm1(x)
+        x = x + self.attn(out)
+        out_2 = self.norm2(x)
+        return x + self.mlp(out_2)
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Sequential(nn.Conv2d(3, 96, 4, stride=4), Permute(), nn.LayerNorm(96)),
+            nn.Sequential(
+                SwinTransformerBlock(96, ShiftedWindowAttention(3, 96, 8, 56)),
+                SwinTransformerBlock(96, ShiftedWindowAttention_2(3, 96, 64, 8, 56)),
+            ),
+            PatchMerging(384),
+            nn.Sequential(
+                SwinTransformerBlock(192, ShiftedWindowAttention(6, 192, 4, 28)),
+                SwinTransformerBlock(192, ShiftedWindowAttention_2(6, 192, 16, 4, 28)),
+            ),
+            PatchMerging(768),
+            nn.Sequential(
+                SwinTransformerBlock(384, ShiftedWindowAttention(12, 384, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(12, 384, 4, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention(12, 384, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(12, 384, 4, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention(12, 384, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(12, 384, 4, 2, 14)),
+            ),
+            PatchMerging(1536),
+            nn.Sequential(
+                SwinTransformerBlock(768, ShiftedWindowAttention(24, 768, 1, 7)),
+                SwinTransformerBlock(768, ShiftedWindowAttention(24, 768, 1, 7)),
+            ),
+        )
+        self.norm = nn.LayerNorm(768)
+        self.head = nn.Linear(768, 1000)
+
+    def forward(self, x):
+        x = self.features(x)
+        x = self.norm(x).permute(0, 3, 1, 2).mean(dim=(-2, -1), keepdim=True)
+        x = x.flatten(1)
+        return self.head(x)
+
+
+def load(weights=Path(__file__).with_name("weights.safetensors")):
+    """The model with its weights, in inference mode; `.train()` goes on training it."""
+    model = Model()
+    state = load_file(weights)
+    for name in [name for name in state if name not in model.state_dict()]:
+        model.get_buffer(name).copy_(state.pop(name))
+    model.load_state_dict(state)
+    return model.eval()
