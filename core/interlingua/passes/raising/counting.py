@@ -13,7 +13,6 @@ from interlingua.ir.edit import constant
 from interlingua.ir.facts import shape_of
 from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, maker, new, number, rank, tensor
 
-
 _LARGEST = 1 << 16
 
 
