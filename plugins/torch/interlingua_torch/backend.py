@@ -210,7 +210,7 @@ def _tell_seeds(model: ir.Model, notes: Notes) -> None:
     for node in model.graph.all_nodes():
         seed = node.attributes.get("seed") if node.domain == "" else None
         if seed is not None:
-            text = f"the seed {seed.as_float():g} of {node.op_type}; torch.manual_seed seeds all chance at once"
+            text = f"the seed {seed.value:g} of {node.op_type}; torch.manual_seed seeds all chance at once"
             notes.add(Dropped(metadata.place(node).layer or node.name or node.op_type, text))
 
 
