@@ -9,6 +9,8 @@ import torch
 from torch_pattern_cases import PATTERNS, SAMPLING, Draw
 from torch_patterns import convert
 
+from interlingua.errors import VerificationFailed
+
 torch.set_num_threads(2)
 
 QUICK = ("shuffled", "settling-scripted", "unordered", "cubes")
@@ -45,8 +47,23 @@ def test_drawn(name: str, tmp_path: Path) -> None:
     check(PATTERNS[name], 1 + place % SEEDS, tmp_path / "out", TARGETS[place % 2])
 
 
+_WRONG = "Sampled-bicubic-border-edges"
+_REASON = (
+    "notyet (upstream): onnxruntime lacks GridSample cubic in float64, onnx's reference clamps its border otherwise"
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SAMPLING)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=[pytest.mark.xfail(raises=VerificationFailed, strict=True, reason=_REASON)] if name == _WRONG else [],
+        )
+        for name in SAMPLING
+    ],
+)
 def test_sampling(name: str, tmp_path: Path) -> None:
     """Both corner rules and all paddings, by the operator and written out."""
     place = list(SAMPLING).index(name)
