@@ -123,7 +123,7 @@ class BertLayer(nn.Module):
 class BertEncoder(nn.Module):
     def __init__(self):
         super().__init__()
-        self.layer = nn.ModuleList((BertLayer() for _ in range(12)))
+        self.layer = nn.ModuleList([BertLayer() for _ in range(12)])
 
     def forward(self, x, attn_mask):
         for layer in self.layer:

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_model
 from torch import nn
 
@@ -34,7 +33,7 @@ class Encoder(nn.Module):
         self.pos_embedding = nn.Parameter(torch.empty(1, 197, 768))
         self.dropout = nn.Dropout(0.0)
         self.layers = nn.Sequential(
-            OrderedDict(((f"encoder_layer_{i}", EncoderBlock()) for i in range(12)))
+            OrderedDict([(f"encoder_layer_{i}", EncoderBlock()) for i in range(12)])
         )
         self.ln = nn.LayerNorm(768, eps=1e-06)
 

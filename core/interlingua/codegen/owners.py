@@ -119,12 +119,14 @@ def _holder(tensor: Tensor, program: Program) -> tuple[Layer, str] | None:
 
 
 def _name(attribute: str, scope: str, take: Callable[[str, str], bool], hint: str = "") -> None:
-    """A name of its own inside a module, short where the flat name repeats the module's path."""
-    flat = scope.replace(".", "_")
-    short = attribute[len(flat) + 1 :] if flat and attribute.startswith(f"{flat}_") else attribute
-    short = short if short and not short[0].isdigit() else attribute
-    short = "constant" if hint == "val" else hint or short
-    short = "layer" if flat == short or flat.endswith(f"_{short}") else short
+    """A name of its own inside a module, short where the flat name repeats the end of the module's path."""
+    parts = scope.split(".")
+    tails = ("_".join(parts[first:]) for first in range(len(parts)))
+    tail = next((each for each in tails if each and f"{attribute}_".startswith(f"{each}_")), "")
+    left = attribute[len(tail) + 1 :] if tail else attribute
+    numbered = bool(tail) and (not left or left.isdigit())  # one of several with no name but the module's
+    short = attribute if not left or left[0].isdigit() else left
+    short = "constant" if hint == "val" else hint or ("layer" if numbered else short)
     stem = f"{scope}.{short}" if scope else short
     number = 1
     while not take(attribute, stem if number == 1 else f"{stem}_{number}"):

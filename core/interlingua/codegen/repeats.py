@@ -14,7 +14,7 @@ _MANY = 3
 
 
 def shortened(row: ast.stmt, spelling: Spelling) -> ast.stmt:
-    """Replaces `nn.ModuleList([Block(), Block(), Block()])` by `nn.ModuleList(Block() for _ in range(3))`."""
+    """Replaces `nn.ModuleList([Block(), Block(), Block()])` by `nn.ModuleList([Block() for _ in range(3)])`."""
     return _Shortening(spelling).visit(copy.deepcopy(row))  # type: ignore[no-any-return]
 
 
@@ -32,13 +32,14 @@ class _Shortening(ast.NodeTransformer):
             node.args = [_counted(node.args[0])]
         elif function in self._lists and len(node.args) == 1 and isinstance(node.args[0], ast.List):
             items = _runs(node.args[0].elts)
-            whole = items[0].value if len(items) == 1 and isinstance(items[0], ast.Starred) else None
-            node.args = [whole if whole is not None else ast.List(items, ast.Load())]
+            run = items[0].value if len(items) == 1 and isinstance(items[0], ast.Starred) else None
+            alone = ast.ListComp(run.elt, run.generators) if isinstance(run, ast.GeneratorExp) else None
+            node.args = [alone or ast.List(items, ast.Load())]
         return node
 
 
 def _counted(rows: ast.List) -> ast.expr:
-    """Replaces `[("block_0", Block()), ("block_1", Block()), …]` by `((f"block_{i}", Block()) for i in range(12))`."""
+    """Replaces `[("block_0", Block()), ("block_1", Block()), …]` by `[(f"block_{i}", Block()) for i in range(12)]`."""
     pairs = [row.elts for row in rows.elts if isinstance(row, ast.Tuple)]
     names = [str(pair[0].value) for pair in pairs if isinstance(pair[0], ast.Constant)]
     stem = names[0].rstrip("0123456789") if names else ""
@@ -49,7 +50,7 @@ def _counted(rows: ast.List) -> ast.expr:
     label = ast.JoinedStr([ast.Constant(stem), ast.FormattedValue(ast.Name("i", ast.Load()), -1)])
     numbers = [int(first), int(first) + len(names)] if int(first) else [len(names)]
     turns = ast.comprehension(ast.Name("i", ast.Store()), call(name("range"), numbers), [], 0)
-    return ast.GeneratorExp(ast.Tuple([label, pairs[0][1]], ast.Load()), [turns])
+    return ast.ListComp(ast.Tuple([label, pairs[0][1]], ast.Load()), [turns])
 
 
 def _runs(items: Sequence[ast.expr]) -> list[ast.expr]:

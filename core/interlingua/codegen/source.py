@@ -101,13 +101,23 @@ def sorted_imports(statements: Iterable[str]) -> list[str]:
     return [line for block in blocks for line in (*block, "")][:-1]
 
 
+def _bound(statement: str) -> set[str]:
+    """The names that an import statement gives."""
+    node = ast.parse(statement).body[0]
+    assert isinstance(node, ast.Import | ast.ImportFrom)
+    return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+
+
 def render(
     docstring: str, imports: Sequence[str], body: Sequence[Item], *, line_length: int = 100, python: str = ""
 ) -> str:
-    """The file's text: docstring, imports as given, body; formatted by black.
+    """The file's text: docstring, those of the imports as given that the body uses, body; formatted by black.
 
     `python` names black's target version ("py37") where the file must be parsed by an old interpreter.
     """
-    text = "\n".join([f'"""{docstring}"""', "", *imports, "", "", *_lines(body, "")])
+    lines = list(_lines(body, ""))
+    used = {node.id for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Name)}
+    kept = [each for each in imports if not each or _bound(each) & used]
+    text = "\n".join([f'"""{docstring}"""', "", *kept, "", "", *lines])
     versions = {version for version in black.mode.TargetVersion if version.name == python.upper()}
     return black.format_str(text, mode=black.Mode(line_length=line_length, target_versions=versions))
