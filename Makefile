@@ -28,7 +28,7 @@ $(LEGACY): $(STAMP) tools/legacy.py
 demo: $(STAMP) $(LEGACY)
 	$(BIN)/python examples/demo.py
 
-test: $(STAMP) $(LEGACY)
+test: $(STAMP) $(LEGACY) $(ZOO)
 	$(BIN)/python -m pytest
 
 quick: $(STAMP)

@@ -124,9 +124,10 @@ def _name(attribute: str, scope: str, take: Callable[[str, str], bool], hint: st
     tails = ("_".join(parts[first:]) for first in range(len(parts)))
     tail = next((each for each in tails if each and f"{attribute}_".startswith(f"{each}_")), "")
     left = attribute[len(tail) + 1 :] if tail else attribute
-    numbered = bool(tail) and (not left or left.isdigit())  # one of several with no name but the module's
-    short = attribute if not left or left[0].isdigit() else left
-    short = "constant" if hint == "val" else hint or ("layer" if numbered else short)
+    left = attribute if left[:1].isdigit() and not left.isdigit() else left
+    short = "constant" if hint == "val" else hint or left
+    if not short or short.isdigit() or f"_{'_'.join(parts)}".endswith(f"_{short}"):
+        short = "layer"  # one of several with no name but the module's
     stem = f"{scope}.{short}" if scope else short
     number = 1
     while not take(attribute, stem if number == 1 else f"{stem}_{number}"):
