@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,9 +32,13 @@ def outputs_agree(module: nn.Module, generated: nn.Module, inputs: tuple[Any, ..
 def _worst(reference: list[torch.Tensor], other: list[torch.Tensor]) -> float:
     if len(reference) != len(other) or any(a.shape != b.shape for a, b in zip(reference, other, strict=False)):
         return float("inf")
-    return max(
-        float((a - b).abs().max()) / max(float(a.abs().max()), 1e-30) for a, b in zip(reference, other, strict=True)
-    )
+    pairs = zip(reference, other, strict=True)
+    return max(_known(float((a - b).abs().max()) / max(float(a.abs().max()), 1e-30)) for a, b in pairs)
+
+
+def _known(relative: float) -> float:
+    """A difference that can be ordered: one that is no number is infinite, for NaN is neither more nor less."""
+    return math.inf if math.isnan(relative) else relative
 
 
 def tensors(outputs: Any) -> list[torch.Tensor]:
@@ -74,8 +80,37 @@ def gradients_agree(
     """The largest relative difference of any parameter's gradient; both in evaluation, from one fixed loss.
 
     `origins` gives each weight of the generated module as an expression over the source's; the gradient of a
-    permuted weight is the permuted gradient.
+    permuted weight is the permuted gradient. Where the gradients differ in float32, they are compared in float64, to
+    the same tolerance, if both modules take it: a unit of a ReLU whose argument is nearer to zero than float32 rounds
+    has either one-sided gradient there, so that two right models differ, while a wrong one differs in both types. What
+    float32 gave is told too, and must be finite.
     """
+    found = _compared(module, generated, inputs, origins, unused)
+    if found["agrees"] or "reason" in found or not math.isfinite(found["relative"]):
+        return found
+    try:
+        wide = [copy.deepcopy(each).double() for each in (module, generated)]
+        told = _compared(wide[0], wide[1], _doubled(inputs), origins, unused)
+    except (RuntimeError, TypeError, ValueError) as error:  # a type that the code itself fixes
+        return {**found, "reason": f"not in float64: {type(error).__name__}"}
+    return {**told, "dtype": "float64", "float32": {key: found[key] for key in ("relative", "worst")}}
+
+
+def _doubled(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def doubled(leaf: Any) -> Any:
+        return leaf.double() if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
+
+    found: tuple[Any, ...] = _pytree.tree_map(doubled, inputs)
+    return found
+
+
+def _compared(
+    module: nn.Module,
+    generated: nn.Module,
+    inputs: tuple[Any, ...],
+    origins: Mapping[str, str],
+    unused: set[str],
+) -> dict[str, Any]:
     theirs = {name: value for name, value in _gradients(module, inputs).items() if name not in unused}
     ours = _gradients(generated, inputs)
     greatest = max(float(np.abs(value).max(initial=0.0)) for value in theirs.values())
@@ -86,9 +121,9 @@ def gradients_agree(
             return {"agrees": False, "reason": f"{name} is {origins.get(name, name)}"}
         reference = evaluate(expression, theirs)
         scale = max(float(np.abs(reference).max(initial=0.0)), FLOOR * greatest)
-        relative = float(np.abs(reference - gradient).max(initial=0.0)) / scale
+        relative = _known(float(np.abs(reference - gradient).max(initial=0.0)) / scale)
         compared += 1
-        if not relative <= worst:
+        if relative > worst:
             worst, place = relative, name
     whole = len(theirs) == compared
     return {
