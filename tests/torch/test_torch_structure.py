@@ -104,6 +104,13 @@ def test_a_layer_of_the_parent_that_a_child_calls_stands_where_it_is_called(tmp_
     assert made.text.count("self.block = Gate()") == 1
 
 
+def test_layers_without_a_name_in_the_source_keep_alike_modules_alike(tmp_path: Path) -> None:
+    made = Generated(nets.Fed(), (torch.randn(2, 6),), tmp_path / "out").proved()
+    assert made.classes.count("Feed") == 1 and not any(name.startswith("Feed_") for name in made.classes)
+    text = "\n".join(made.lines("Feed"))
+    assert "self.layer = nn.Dropout(0.2)" in text and "self.layer_2 = nn.Dropout(0.1)" in text
+
+
 def test_a_matrix_that_the_source_keeps_turned_stays_turned(tmp_path: Path) -> None:
     made = Generated(nets.Turned(), (torch.randn(3, 6),), tmp_path / "out").proved()
     assert "torch.addmm(self.bias, x, self.weight)" in made.text
@@ -192,7 +199,7 @@ def test_repeats_are_found_in_a_file_that_tells_nothing_of_modules(tmp_path: Pat
     assert {proof.verdict for proof in report.proofs} == {"proved"}
     text = (tmp_path / "out" / "model.py").read_text("utf-8")
     assert text.count("class Block(nn.Module):") == 1 and "for block in self.blocks:" in text
-    assert "nn.ModuleList((Block() for _ in range(4)))" in text
+    assert "nn.ModuleList([Block() for _ in range(4)])" in text
 
 
 def test_generated_code_is_the_same_every_time(tmp_path: Path) -> None:

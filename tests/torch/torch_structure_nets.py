@@ -100,6 +100,32 @@ class Gate(nn.Module):
         return torch.tanh(self.left(x)) * torch.sigmoid(self.right(x)) + x
 
 
+class Feed(nn.Module):
+    """Two dropouts that are no modules of the source, as functions have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(6, 8), nn.Linear(8, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.dropout(F.relu(self.fc1(x)), 0.2, self.training)
+        return F.dropout(self.fc2(x), 0.1, self.training)
+
+
+class Fed(nn.Module):
+    """Alike blocks below a module that every layer is in, so that no layer's flat name tells the whole path."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.Module()
+        self.model.layers = nn.ModuleList(Feed() for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.model.layers:
+            x = x + layer(x)
+        return x
+
+
 class Turned(nn.Module):
     """Layers that keep their matrix turned, as transformers' `Conv1D`, or under another name."""
 
