@@ -9,6 +9,8 @@ from torch import nn
 
 
 class BertEmbeddings(nn.Module):
+    """modeling_bert.py, lines 94 to 107."""
+
     def __init__(self):
         super().__init__()
         self.register_buffer("gather", torch.empty(1, 9, dtype=torch.int64), persistent=False)
@@ -29,6 +31,8 @@ class BertEmbeddings(nn.Module):
 
 
 class BertSelfAttention(nn.Module):
+    """modeling_bert.py, lines 175 to 202."""
+
     def __init__(self):
         super().__init__()
         self.query = nn.Linear(768, 768)
@@ -52,6 +56,8 @@ class BertSelfAttention(nn.Module):
 
 
 class BertSelfOutput(nn.Module):
+    """modeling_bert.py, lines 290 to 292."""
+
     def __init__(self):
         super().__init__()
         self.dense = nn.Linear(768, 768)
@@ -74,6 +80,8 @@ class BertIntermediate(nn.Module):
 
 
 class BertOutput(nn.Module):
+    """modeling_bert.py, lines 348 to 350."""
+
     def __init__(self):
         super().__init__()
         self.dense = nn.Linear(3072, 768)
@@ -87,6 +95,8 @@ class BertOutput(nn.Module):
 
 
 class BertPooler(nn.Module):
+    """modeling_bert.py, lines 460 to 462."""
+
     def __init__(self):
         super().__init__()
         self.dense = nn.Linear(768, 768)
@@ -132,6 +142,8 @@ class BertEncoder(nn.Module):
 
 
 class BertModel(nn.Module):
+    """modeling_bert.py, line 661."""
+
     def __init__(self):
         super().__init__()
         self.embeddings = BertEmbeddings()

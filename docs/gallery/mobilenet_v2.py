@@ -16,6 +16,8 @@ class InvertedResidual(nn.Module):
 
 
 class InvertedResidual_2(nn.Module):
+    """mobilenetv2.py, line 62."""
+
     def __init__(self, channels):
         super().__init__()
         self.conv = nn.Sequential(
@@ -40,6 +42,8 @@ class InvertedResidual_2(nn.Module):
 
 
 class Model(nn.Module):
+    """mobilenetv2.py, line 174."""
+
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(

@@ -8,6 +8,8 @@ from torch import nn
 
 
 class Bottleneck(nn.Module):
+    """resnet.py, lines 146 to 161."""
+
     def __init__(self, in_channels, channels, stride=1, downsample=False):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
@@ -37,6 +39,8 @@ class Bottleneck(nn.Module):
 
 
 class Model(nn.Module):
+    """resnet.py, line 285."""
+
     def __init__(self):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)

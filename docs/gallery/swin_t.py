@@ -9,11 +9,15 @@ from torch import nn
 
 
 class Permute(nn.Module):
+    """misc.py, line 321."""
+
     def forward(self, x):
         return x.permute(0, 2, 3, 1)
 
 
 class ShiftedWindowAttention(nn.Module):
+    """swin_transformer.py, lines 298 to 299."""
+
     def __init__(self, relative_position_bias_table_size, features, size, size_value):
         super().__init__()
         self.relative_position_bias_table_size = relative_position_bias_table_size
@@ -51,6 +55,8 @@ class ShiftedWindowAttention(nn.Module):
 
 
 class ShiftedWindowAttention_2(nn.Module):
+    """swin_transformer.py, lines 298 to 299."""
+
     def __init__(
         self, relative_position_bias_table_size, features, unsqueeze_size, size, size_value
     ):
@@ -101,6 +107,8 @@ class ShiftedWindowAttention_2(nn.Module):
 
 
 class PatchMerging(nn.Module):
+    """swin_transformer.py, lines 83 to 85."""
+
     def __init__(self, features):
         super().__init__()
         self.norm = nn.LayerNorm(features)
@@ -117,6 +125,8 @@ class PatchMerging(nn.Module):
 
 
 class SwinTransformerBlock(nn.Module):
+    """swin_transformer.py, lines 453 to 454."""
+
     def __init__(self, features, attn):
         super().__init__()
         self.norm1 = nn.LayerNorm(features)

@@ -9,6 +9,8 @@ from torch import nn
 
 
 class EncoderBlock(nn.Module):
+    """vision_transformer.py, lines 112 to 119."""
+
     def __init__(self):
         super().__init__()
         self.ln_1 = nn.LayerNorm(768, eps=1e-06)
@@ -28,6 +30,8 @@ class EncoderBlock(nn.Module):
 
 
 class Encoder(nn.Module):
+    """vision_transformer.py, lines 156 to 157."""
+
     def __init__(self):
         super().__init__()
         self.pos_embedding = nn.Parameter(torch.empty(1, 197, 768))
@@ -45,6 +49,8 @@ class Encoder(nn.Module):
 
 
 class Model(nn.Module):
+    """vision_transformer.py, lines 291 to 301."""
+
     def __init__(self):
         super().__init__()
         self.conv_proj = nn.Conv2d(3, 768, 16, stride=16)

@@ -178,7 +178,7 @@ class _Writer:
         told = Told(self._arguments_of(block.example), inputs)
         forward = self._forward(block.inputs, block.steps, block.outputs, {}, told)
         self._arguments[block.name] = self._named
-        return self._class(block.name, self._spelling.base, arguments, block.rows, forward)
+        return self._class(block.name, self._spelling.base, arguments, block.rows, forward, _place(block.example))
 
     def root(self, program: Program, tree: Tree, constructs: Constructs, last: Sequence[ast.stmt]) -> Suite:
         """The model's own class."""
@@ -187,7 +187,8 @@ class _Writer:
         told = Told(self._arguments_of(root), {})
         forward = self._forward(root.inputs, root.steps, root.outputs, given, told)
         if not is_numbered(root):
-            return self._class(program.name, self._spelling.base, [], [*constructs.rows(root), *last], forward)
+            rows = [*constructs.rows(root), *last]
+            return self._class(program.name, self._spelling.base, [], rows, forward, _place(root))
         whole = constructs.made(root)
         assert isinstance(whole, ast.Call)
         start = ast.Expr(call("super().__init__", whole.args))
@@ -203,14 +204,14 @@ class _Writer:
         )
 
     def _class(
-        self, title: str, base: str, arguments: Sequence[str], rows: Sequence[ast.stmt], forward: Suite
+        self, title: str, base: str, arguments: Sequence[str], rows: Sequence[ast.stmt], forward: Suite, place: str
     ) -> Suite:
         body: list[Item] = [
             *code("super().__init__()"),
             *(Line(shortened(row, self._spelling)) for row in rows),
         ]
         made = Suite(function_header("__init__", ", ".join(["self", *arguments])), body)
-        return Suite(class_header(title, base), [made, forward] if rows else [forward])
+        return Suite(class_header(title, base), [made, forward] if rows else [forward], place)
 
     def _forward(
         self,
@@ -236,6 +237,28 @@ class _Writer:
         """Whether a person nests the step's operand in it: an activation."""
         described = records().get(step.node.op_type) if step.node is not None else None
         return described is not None and described.family in self._dialect.fuses and len(step.reads) == 1
+
+
+def _place(module: Module) -> str:
+    """Where the source computes what the module itself does: "resnet.py, lines 147 to 161."; empty where nobody told."""
+    modules = {ast.unparse(attribute_of(path)) for path, child in module.children.items() if isinstance(child, Module)}
+    own = [step for step in module.steps if step.node is not None and not _calls(step, modules)]
+    told = [metadata.place(step.node).line.rpartition(":") for step in own if step.node is not None]
+    files = {file for file, _, number in told if file and number.isdigit()}
+    if len(files) != 1:
+        return ""
+    numbers = [int(number) for file, _, number in told if file and number.isdigit()]
+    first, last = min(numbers), max(numbers)
+    return f"{files.pop()}, line {first}." if first == last else f"{files.pop()}, lines {first} to {last}."
+
+
+def _calls(step: Step, functions: set[str]) -> bool:
+    """Whether the step is a loop, or calls one of these."""
+    nodes = [node for tree in step.tree for node in ast.walk(tree)]
+    return any(
+        isinstance(node, ast.For) or (isinstance(node, ast.Call) and ast.unparse(node.func) in functions)
+        for node in nodes
+    )
 
 
 def _tie(pair: tuple[str, str]) -> ast.stmt:
