@@ -54,3 +54,13 @@ def test_committed_results_are_whole() -> None:
             assert said is None or said["verdict"] == "proved" or said["reason"], f"{name}: {step}"
         if row.get("torch", {}).get("verdict") == "proved" and "parameters" in row.get("generated", {}):
             assert zoo_page.same_parameters(row), name
+
+
+def test_committed_results_reach_what_is_promised() -> None:
+    """At least 40 architectures both ways, four in five with the source's state dict, gradients on a dozen."""
+    both = [row for row in ROWS.values() if all(row.get(to, {}).get("verdict") == "proved" for to in ("torch", "onnx"))]
+    loaded = [row for row in ROWS.values() if row.get("state_dict", {}).get("loads")]
+    trained = [row for row in ROWS.values() if row.get("gradients", {}).get("agrees")]
+    assert len(both) >= 40
+    assert len(loaded) >= 0.8 * len(ROWS)
+    assert len(trained) >= 12

@@ -240,7 +240,7 @@ class _Writer:
 
 
 def _place(module: Module) -> str:
-    """Where the source computes what the module itself does: "resnet.py, lines 147 to 161."; empty where nobody told."""
+    """Where the source computes what the module itself does: "resnet.py, lines 147 to 161."; empty where none told."""
     modules = {ast.unparse(attribute_of(path)) for path, child in module.children.items() if isinstance(child, Module)}
     own = [step for step in module.steps if step.node is not None and not _calls(step, modules)]
     told = [metadata.place(step.node).line.rpartition(":") for step in own if step.node is not None]
