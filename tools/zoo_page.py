@@ -142,10 +142,10 @@ def _same(row: dict[str, Any]) -> str:
 
 
 def same_parameters(row: dict[str, Any]) -> bool:
-    """Whether the generated model has the source's parameters but for those its graph never reads."""
+    """Whether the generated model has the source's parameters, as many of them trainable, but for those unread."""
     generated = row["generated"]
-    used = row["parameters"] - row["unused"]
-    return generated["parameters"] in (used, row["parameters"]) and generated["trainable"] == generated["parameters"]
+    left_out = row["parameters"] - generated["parameters"]
+    return left_out in (0, row["unused"]) and generated["trainable"] == row["trainable"] - left_out
 
 
 def _reasons(rows: dict[str, dict[str, Any]]) -> list[str]:
