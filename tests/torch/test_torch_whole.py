@@ -130,6 +130,8 @@ def test_what_is_detached_stays_detached(tmp_path: Path) -> None:
     torch.manual_seed(0)
     text = proved(Detached(), (torch.rand(3, 4),), "torch", tmp_path / "torch")
     assert ".detach()" in text
+    graph = interlingua.read(Detached(), example_inputs=torch.rand(3, 4)).model.graph
+    assert "interlingua::StopGradient" in {qualified(node) for node in graph}
     names: dict[str, Any] = {"__file__": str(tmp_path / "torch" / "model.py"), "__name__": "model"}
     exec(compile(text, "model.py", "exec"), names)
     model = names["load"]()
