@@ -29,7 +29,7 @@ demo: $(STAMP) $(LEGACY)
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP) $(LEGACY) $(ZOO)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not legacy"
