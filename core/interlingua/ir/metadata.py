@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 
-import onnx
 import onnx_ir as ir
 
 from interlingua.ir.origin import Origin, OriginError, Parameter, parse
@@ -131,12 +130,6 @@ def dimensions(value: ir.Value) -> tuple[str, ...] | None:
 def set_dimensions(value: ir.Value, expressions: Iterable[object]) -> None:
     """Records the dimension expressions that a computed shape holds."""
     value.metadata_props[DIMENSIONS] = json.dumps([str(expression) for expression in expressions])
-
-
-def foreign_type(value: ir.Value) -> onnx.TypeProto | None:
-    """The value's type where the IR has no word for it (a map, a sequence of maps); None where it has."""
-    text = value.metadata_props.get(TYPE)
-    return None if text is None else onnx.TypeProto.FromString(bytes.fromhex(text))
 
 
 def malformed(props: dict[str, str]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from interlingua.errors import InvalidSource
-from interlingua.ir import metadata
+from interlingua.ir import foreign_types
 from interlingua.notes import Assumed, Dropped, Notes
 
 LARGEST_DENSE = 1 << 30
@@ -31,7 +31,7 @@ def prepare(proto: onnx.ModelProto, notes: Notes, file: str) -> None:
     for graph in graphs(proto.graph):
         _densify(graph)
         for info in (*graph.input, *graph.output, *graph.value_info):
-            _keep_type(info)
+            foreign_types.hide(info)
     for node in all_nodes(proto):
         for attribute in node.attribute:
             if attribute.HasField("sparse_tensor"):
@@ -182,23 +182,6 @@ def _dense(sparse: onnx.SparseTensorProto) -> onnx.TensorProto:
     except (ValueError, IndexError, TypeError, KeyError, OverflowError, MemoryError) as error:
         raise InvalidSource(f"Expected a sparse tensor that fits its shape. Received {name!r}: {error}.") from error
     return onnx.numpy_helper.from_array(dense, name)
-
-
-def _keep_type(info: onnx.ValueInfoProto) -> None:
-    """Moves a type that the IR has no word for into the value's metadata."""
-    if not _speakable(info.type):
-        made = info.metadata_props.add(key=metadata.TYPE)
-        made.value = info.type.SerializeToString(deterministic=True).hex()
-        info.ClearField("type")
-
-
-def _speakable(kind: onnx.TypeProto) -> bool:
-    which = kind.WhichOneof("value")
-    if which == "sequence_type":
-        return kind.sequence_type.HasField("elem_type") and _speakable(kind.sequence_type.elem_type)
-    if which == "optional_type":
-        return kind.optional_type.HasField("elem_type") and _speakable(kind.optional_type.elem_type)
-    return which not in ("map_type", "opaque_type")
 
 
 def _check_functions(proto: onnx.ModelProto) -> None:

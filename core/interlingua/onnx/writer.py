@@ -8,7 +8,7 @@ from typing import BinaryIO
 import onnx
 import onnx_ir as ir
 
-from interlingua.ir import metadata
+from interlingua.ir import foreign_types
 from interlingua.ir.stream import write_tensor
 from interlingua.onnx.skeleton import LARGE, varint
 from interlingua.passes.attention_masks import widen_masks
@@ -37,7 +37,7 @@ def save(model: ir.Model, path: Path, *, external_data: bool = False) -> list[Pa
     }
     total = sum(value.const_value.nbytes for value in large.values() if value.const_value is not None)
     proto = ir.to_proto(_without(model, large))
-    _restore_types(proto.graph)
+    foreign_types.restore(proto.graph)
     if (external_data and large) or total > LIMIT:
         beside = path.parent / f"{path.name}.data"
         _save_beside(proto, large, path, beside)
@@ -67,16 +67,6 @@ def _here(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
     if not isinstance(tensor, ir.ExternalTensor):
         return tensor
     return ir.tensor(tensor.numpy().copy(), dtype=tensor.dtype, name=tensor.name)
-
-
-def _restore_types(graph: onnx.GraphProto) -> None:
-    """Gives values the types back that the IR has no word for."""
-    for info in (*graph.input, *graph.output, *graph.value_info):
-        for index, each in enumerate(info.metadata_props):
-            if each.key == metadata.TYPE:
-                info.type.ParseFromString(bytes.fromhex(each.value))
-                del info.metadata_props[index]
-                break
 
 
 def _save_within(proto: onnx.ModelProto, large: dict[str, ir.Value], path: Path) -> None:

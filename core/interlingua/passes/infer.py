@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import onnx
 import onnx_ir as ir
 
-from interlingua.ir import metadata
+from interlingua.ir import foreign_types
 from interlingua.passes.base import Pass
 
 KEEPS_SHAPE = frozenset({"GroupNormalization", "RMSNormalization", "Swish"})
@@ -37,7 +37,7 @@ def _inferred(model: ir.Model) -> onnx.ModelProto | None:
     try:
         with _light(model.graph):
             proto = ir.to_proto(model)
-        _restore_types(model.graph, proto.graph)
+        foreign_types.restore(proto.graph)
         inferred = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False)
         if any(_is_long(info) for info in (*inferred.graph.value_info, *proto.graph.input, *inferred.graph.output)):
             return inferred
@@ -69,14 +69,6 @@ def _light(graph: ir.Graph) -> Iterator[None]:
             value.const_value = tensor
 
 
-def _restore_types(graph: ir.Graph, proto: onnx.GraphProto) -> None:
-    """Tells the inference types that the IR has no word for (maps), from the metadata that keeps them."""
-    for value, info in [*zip(graph.inputs, proto.input, strict=True), *zip(graph.outputs, proto.output, strict=True)]:
-        kept = metadata.foreign_type(value)
-        if kept is not None:
-            info.type.CopyFrom(kept)
-
-
 def _merge(graph: ir.Graph, proto: onnx.GraphProto, outermost: bool = False) -> None:
     infos = {info.name: info for info in (*proto.value_info, *proto.output)}
     if not outermost:
@@ -98,13 +90,15 @@ def _merge(graph: ir.Graph, proto: onnx.GraphProto, outermost: bool = False) -> 
 def _take(value: ir.Value, info: onnx.ValueInfoProto) -> None:
     """Gives the value the type and shape that were inferred; what was not inferred stays as it was."""
     which = info.type.WhichOneof("value")
-    if which is None or metadata.foreign_type(value) is not None:
+    if which is None or foreign_types.type_of(value) is not None:
         return
-    try:
-        kind = ir.serde.deserialize_type_proto_for_type(info.type)
-        shape = ir.serde.deserialize_type_proto_for_shape(info.type)
-    except (ValueError, NotImplementedError, ir.serde.SerdeError):  # a type without an element, or a map
+    if which != "tensor_type" and not foreign_types.names_elements(info.type):  # the IR has no half-open containers
         return
+    if not foreign_types.has_word(info.type):
+        foreign_types.keep(value, info.type)
+        return
+    kind = ir.serde.deserialize_type_proto_for_type(info.type)
+    shape = ir.serde.deserialize_type_proto_for_shape(info.type)
     if kind is not None and kind.dtype != ir.DataType.UNDEFINED and kind != value.type:
         value.type = kind
     if shape is not None and shape != value.shape:
