@@ -18,7 +18,7 @@ class Permute(nn.Module):
 class ShiftedWindowAttention(nn.Module):
     """swin_transformer.py, lines 298 to 299."""
 
-    def __init__(self, relative_position_bias_table_size, features, size, size_value):
+    def __init__(self, features, relative_position_bias_table_size, size, size_value):
         super().__init__()
         self.relative_position_bias_table_size = relative_position_bias_table_size
         self.features = features
@@ -58,7 +58,7 @@ class ShiftedWindowAttention_2(nn.Module):
     """swin_transformer.py, lines 298 to 299."""
 
     def __init__(
-        self, relative_position_bias_table_size, features, unsqueeze_size, size, size_value
+        self, features, relative_position_bias_table_size, unsqueeze_size, size, size_value
     ):
         super().__init__()
         self.relative_position_bias_table_size = relative_position_bias_table_size
@@ -153,27 +153,27 @@ class Model(nn.Module):
         self.features = nn.Sequential(
             nn.Sequential(nn.Conv2d(3, 96, 4, stride=4), Permute(), nn.LayerNorm(96)),
             nn.Sequential(
-                SwinTransformerBlock(96, ShiftedWindowAttention(3, 96, 8, 56)),
-                SwinTransformerBlock(96, ShiftedWindowAttention_2(3, 96, 64, 8, 56)),
+                SwinTransformerBlock(96, ShiftedWindowAttention(96, 3, 8, 56)),
+                SwinTransformerBlock(96, ShiftedWindowAttention_2(96, 3, 64, 8, 56)),
             ),
             PatchMerging(384),
             nn.Sequential(
-                SwinTransformerBlock(192, ShiftedWindowAttention(6, 192, 4, 28)),
-                SwinTransformerBlock(192, ShiftedWindowAttention_2(6, 192, 16, 4, 28)),
+                SwinTransformerBlock(192, ShiftedWindowAttention(192, 6, 4, 28)),
+                SwinTransformerBlock(192, ShiftedWindowAttention_2(192, 6, 16, 4, 28)),
             ),
             PatchMerging(768),
             nn.Sequential(
-                SwinTransformerBlock(384, ShiftedWindowAttention(12, 384, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(12, 384, 4, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention(12, 384, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(12, 384, 4, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention(12, 384, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(12, 384, 4, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 14)),
             ),
             PatchMerging(1536),
             nn.Sequential(
-                SwinTransformerBlock(768, ShiftedWindowAttention(24, 768, 1, 7)),
-                SwinTransformerBlock(768, ShiftedWindowAttention(24, 768, 1, 7)),
+                SwinTransformerBlock(768, ShiftedWindowAttention(768, 24, 1, 7)),
+                SwinTransformerBlock(768, ShiftedWindowAttention(768, 24, 1, 7)),
             ),
         )
         self.norm = nn.LayerNorm(768)

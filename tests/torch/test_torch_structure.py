@@ -90,6 +90,14 @@ def test_blocks_that_differ_by_numbers_and_an_optional_layer_are_one_class(tmp_p
     assert 'OrderedDict([("fc", nn.Linear(12, 7)), ("act", nn.ReLU()), ("out", nn.Linear(7, 5))])' in whole
 
 
+def test_a_layer_is_given_only_where_that_is_shorter_than_a_class_of_its_own(tmp_path: Path) -> None:
+    made = Generated(nets.Mobile(), (torch.randn(2, 4, 32, 32),), tmp_path / "out").proved()
+    assert made.classes == ["Gate", "Inverted", "Inverted_2", "Wrapped", "Model"]
+    assert "def __init__(self, in_channels, out_channels, stride):" in "\n".join(made.lines("Inverted_2"))
+    assert "nn.ReLU6()," in made.text and "Inverted_2(5, 7, 2)" in made.text and "Inverted_2(7, 4, 1)" in made.text
+    assert "Wrapped(nn.Conv2d(6, 6, 3))" in made.text and "Wrapped(Gate())" in made.text
+
+
 def test_a_tied_output_layer_is_tied_under_the_names_of_the_source(tmp_path: Path) -> None:
     made = Generated(nets.Language(), (TOKENS,), tmp_path / "out").proved()
     assert "self.lm_head.weight = self.transformer.wte.weight" in made.text

@@ -39,6 +39,43 @@ class Residual(nn.Module):
         return self.head(self.layer2(self.layer1(x)).mean((2, 3)))  # type: ignore[no-any-return]
 
 
+class Inverted(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int, expand: bool) -> None:
+        super().__init__()
+        inner = 6 * inputs if expand else inputs
+        layers: list[nn.Module] = [nn.Sequential(nn.Conv2d(inputs, inner, 1), nn.ReLU6())] if expand else []
+        layers.append(nn.Sequential(nn.Conv2d(inner, inner, 3, stride=stride, padding=1, groups=inner), nn.ReLU6()))
+        layers += [nn.Conv2d(inner, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
+        self.conv = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)  # type: ignore[no-any-return]
+
+
+class Mobile(nn.Module):
+    """Blocks of one class that are built of other layers each time; wrappers that are given a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = [(4, 3, 1, False), (3, 5, 2, True), (5, 7, 2, True), (7, 4, 1, True), (4, 6, 1, True)]
+        self.features = nn.Sequential(*(Inverted(*each) for each in sizes))
+        self.wrapped = nn.Sequential(*(Wrapped(each) for each in (nn.Conv2d(6, 6, 3), nn.Conv2d(6, 6, 1), Gate())))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.wrapped(self.features(x))  # type: ignore[no-any-return]
+
+
+class Wrapped(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.scale, self.shift = nn.BatchNorm2d(6), nn.InstanceNorm2d(6, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scale(x) * torch.sigmoid(self.shift(x))
+        return torch.tanh(self.inner(x)) + 1
+
+
 class Tables(nn.Module):
     def __init__(self) -> None:
         super().__init__()

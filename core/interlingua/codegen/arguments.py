@@ -67,7 +67,8 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
             table[index] = operator("*", number, table[base]) if sign == "*" else _quotient(table[base], number)
         table.update({index: table[other] for index, other in meant.items()})
     kept: list[ast.stmt] = [assign([f"self.{names[index]}"], name(names[index])) for index in free if index in used]
-    arguments = [Argument(names[i], _values(holes[i]), _default(names[i], holes[i])) for i in free]
+    order = sorted(free, key=lambda index: not _is_width(holes[index]))
+    arguments = [Argument(names[i], _values(holes[i]), _default(names[i], holes[i])) for i in order]
     arguments.sort(key=lambda argument: argument.default is not None)
     said = [dataclasses.replace(step, tree=[filled(tree, outer) for tree in step.tree]) for step in steps]
     said = [dataclasses.replace(step, reads=values_read(step.tree)) for step in said]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import graphlib
 import re
 from collections.abc import Mapping, Sequence
 
-from interlingua.codegen.arguments import Argument, settled
+from interlingua.codegen.arguments import Argument, Settled, settled
 from interlingua.codegen.chains import is_sequential
 from interlingua.codegen.constructs import Constructs
 from interlingua.codegen.expressions import call
@@ -17,6 +18,11 @@ from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Module, canonical
 from interlingua.codegen.unify import Different, Signature, Unifier
 from interlingua.names import Identifiers
+
+_HEAD = 6
+"""So many lines a class has beside those of its layers and statements."""
+_WIDTH = 84
+"""So many letters a line has beside its indentation."""
 
 
 @dataclasses.dataclass
@@ -48,24 +54,55 @@ class Blocks:
                 self._add(cluster)
 
     def _clusters(self, group: Sequence[Module]) -> list[list[Module]]:
-        """The modules by what they have in common, those that differ by an optional layer together."""
+        """The modules by what they have in common, those that differ by an optional layer together.
+
+        Those that differ by whole layers are one class, which is given them, where that is shorter than a class each.
+        """
+        own = functools.partial(self._alike, given=False)
         clusters: list[list[Module]] = []
         for module in group:
-            fitting = next((each for each in clusters if self._alike(each[0], module)), None)
+            fitting = next((each for each in clusters if own(each[0], module)), None)
             if fitting is None:
                 clusters.append([module])
             else:
                 fitting.append(module)
-        return merged(clusters, self._alike)
+        clusters = merged(clusters, own)
+        return merged(self._joined(clusters), self._alike)
 
-    def _alike(self, first: Module, second: Module) -> bool:
+    def _joined(self, clusters: Sequence[list[Module]]) -> list[list[Module]]:
+        found: list[list[Module]] = []
+        for cluster in clusters:
+            for index, other in enumerate(found):
+                if self._alike(other[0], cluster[0]) and self._is_shorter([*other, *cluster], other, cluster):
+                    found[index] = [*other, *cluster]
+                    break
+            else:
+                found.append(cluster)
+        return found
+
+    def _is_shorter(self, whole: Sequence[Module], *parts: Sequence[Module]) -> bool:
         try:
-            self._common([first, second])
+            return self._length(whole) < sum(map(self._length, parts))
+        except Different:
+            return False
+
+    def _length(self, modules: Sequence[Module]) -> int:
+        """About how many lines a class of the modules and their making are."""
+        _, found = self._settled(modules)
+        rows = [*found.rows, *(tree for step in found.steps for tree in step.tree)]
+        made = [_instance("_", found.arguments, index) for index in range(len(modules))]
+        return _HEAD + sum(_lines(ast.fix_missing_locations(each)) for each in [*rows, *made])
+
+    def _alike(self, first: Module, second: Module, *, given: bool = True) -> bool:
+        try:
+            self._common([first, second], given=given)
         except Different:
             return False
         return True
 
-    def _common(self, modules: Sequence[Module], *, optional: bool = True) -> tuple[Unifier, Module, list[ast.stmt]]:
+    def _common(
+        self, modules: Sequence[Module], *, optional: bool = True, given: bool = True
+    ) -> tuple[Unifier, Module, list[ast.stmt]]:
         """The arguments, the forward method and the rows that the modules have in common.
 
         Raises:
@@ -74,7 +111,7 @@ class Blocks:
         forms = [canonical(module) for module in modules]
         if len({(tuple(form.inputs), tuple(form.outputs), len(form.steps)) for form in forms}) != 1:
             raise Different
-        unifier = Unifier(self._constructs.signature, optional=optional)
+        unifier = Unifier(self._constructs.signature, optional=optional, given=given)
         rows = unifier.rows([self._constructs.rows(form) for form in forms])
         steps = []
         for group in zip(*(form.steps for form in forms), strict=True):
@@ -82,27 +119,50 @@ class Blocks:
             steps.append(dataclasses.replace(group[0], tree=tree))
         return unifier, dataclasses.replace(forms[0], steps=steps), rows
 
-    def _add(self, modules: Sequence[Module]) -> None:
-        """Makes the class of the modules, and takes down how each of them is made."""
+    def _settled(self, modules: Sequence[Module]) -> tuple[Module, Settled]:
+        """The common form of the modules, and its arguments.
+
+        Raises:
+            Different: they have none.
+        """
         for optional in (True, False):
             unifier, form, rows = self._common(modules, optional=optional)
             found = settled(unifier.holes, rows, form.steps)
             if found is not None:
-                break
-        assert found is not None
+                return form, found
+        raise AssertionError("without options, arguments are always settled")
+
+    def _add(self, modules: Sequence[Module]) -> None:
+        """Makes the class of the modules, and takes down how each of them is made."""
+        form, found = self._settled(modules)
         name = self._names.take(modules[0].path, _class_name(modules[0]))
         self.blocks.append(Block(name, found.arguments, found.rows, form.inputs, form.outputs, found.steps, modules[0]))
         for index, module in enumerate(modules):
-            positional = [each.values[index] for each in found.arguments if each.default is None]
-            named = {
-                each.name: each.values[index]
-                for each in found.arguments
-                if each.default is not None and ast.dump(each.values[index]) != ast.dump(each.default)
-            }
-            self._constructs.instances[id(module)] = call(name, positional, named)
+            self._constructs.instances[id(module)] = _instance(name, found.arguments, index)
         names = tuple(each.name for each in found.arguments if each.default is None)
         defaults = {each.name: each.default for each in found.arguments if each.default is not None}
         self._constructs.add_class(name, Signature(names, defaults))
+
+
+def _lines(node: ast.AST) -> int:
+    """About how many lines the formatter makes of the code: arguments stand below each other that do not fit."""
+    if len(ast.unparse(node)) <= _WIDTH:
+        return 1
+    inside = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr | ast.keyword)]
+    if isinstance(node, ast.Call | ast.List | ast.Tuple):
+        return 2 + sum(map(_lines, inside))
+    return max(1, sum(_lines(child) for child in inside if not isinstance(child, ast.Name | ast.Attribute)))
+
+
+def _instance(name: str, arguments: Sequence[Argument], index: int) -> ast.expr:
+    """The call that makes the instance of this number."""
+    positional = [each.values[index] for each in arguments if each.default is None]
+    named = {
+        each.name: each.values[index]
+        for each in arguments
+        if each.default is not None and ast.dump(each.values[index]) != ast.dump(each.default)
+    }
+    return call(name, positional, named)
 
 
 def _ordered(modules: Sequence[Module]) -> list[list[Module]]:

@@ -78,11 +78,15 @@ class Unifier:
     """Finds the common form of pieces of several instances; `holes` are the arguments found so far.
 
     With `optional`, a layer that some instances lack is made or not as a flag says; else it is an argument itself.
+    Without `given`, layers are no arguments: what the instances make has a common form, or they have none.
     """
 
-    def __init__(self, signature: Callable[[str], Signature | None], *, optional: bool = True) -> None:
+    def __init__(
+        self, signature: Callable[[str], Signature | None], *, optional: bool = True, given: bool = True
+    ) -> None:
         self._signature = signature
         self._optionally = optional
+        self._given = given
         self.holes: list[Hole] = []
         self._role: Role | None = None
 
@@ -126,6 +130,8 @@ class Unifier:
             del self.holes[len(before) :]
             for hole, roles in zip(self.holes, before, strict=True):
                 hole.roles = roles
+            if not self._given:
+                raise
             if any(isinstance(each, ast.Name) for value in values for each in ast.walk(value) if _is_value(each)):
                 raise
             return self._hole(values)
@@ -133,7 +139,7 @@ class Unifier:
     def _optional(self, values: list[ast.expr], absent: list[bool]) -> ast.expr:
         """`layer if flag else None`, where all that the layer needs is an argument anyway; decided by `settle`."""
         there = [value for value, missing in zip(values, absent, strict=True) if not missing]
-        inner = Unifier(self._signature)
+        inner = Unifier(self._signature, given=self._given)
         inner._role = self._role
         body = inner._same(there)
         numbers: dict[int, ast.expr] = {}

@@ -123,6 +123,7 @@ CARDS = (
         axis=parameter("dim", None, _DIM),
         traits={"axis default": "to be said"},
     ),
+    *_both("Clip", "torch.nn.functional.relu6", "torch.nn.ReLU6", "input", implied=_SIX),
     card(
         "Clip",
         "torch.clamp",
@@ -147,10 +148,6 @@ CARDS = (
             limits=("one bound only",),
         )
         for api, kind in (("torch.nn.functional.hardtanh", Kind.FUNCTION), ("torch.nn.Hardtanh", Kind.LAYER))
-    ),
-    *(
-        card("Clip", api, kind=kind, write=False, inputs={"input": "input"}, implied=_SIX, fixed=_INPLACE)
-        for api, kind in (("torch.nn.functional.relu6", Kind.FUNCTION), ("torch.nn.ReLU6", Kind.LAYER))
     ),
     *_softmax("LogSoftmax", "log_softmax", "LogSoftmax"),
     *(

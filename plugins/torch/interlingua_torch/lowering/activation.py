@@ -28,23 +28,23 @@ def swish(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 @lowers("HardSigmoid")
 def hard_sigmoid(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`F.hardsigmoid(x)`, or `torch.clamp(alpha * x + beta, 0, 1)`."""
-    try:
-        return by_cards(context, node, facts)
-    except Unsupported:
-        x = context.as_tensor(given(node, 0))
-        text = "torch.clamp(ALPHA * X + BETA, 0, 1)"
-        return said(context, node, "torch.clamp", text, X=x, ALPHA=facts["alpha"], BETA=facts["beta"])
+    return _by_cards_or(context, node, facts, "torch.clamp", "torch.clamp(ALPHA * X + BETA, 0, 1)", "alpha", "beta")
 
 
 @lowers("Selu")
 def selu(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`F.selu(x)`, or `gamma * F.elu(x, alpha)`."""
+    text = "GAMMA * F.elu(X, alpha=ALPHA)"
+    return _by_cards_or(context, node, facts, "torch.nn.functional.elu", text, "alpha", "gamma")
+
+
+def _by_cards_or(context: Context, node: ir.Node, facts: Facts, api: str, text: str, *names: str) -> ast.expr:
+    """What a card says, else the template, in which the attributes stand in capitals."""
     try:
         return by_cards(context, node, facts)
     except Unsupported:
-        x = context.as_tensor(given(node, 0))
-        text = "GAMMA * F.elu(X, alpha=ALPHA)"
-        return said(context, node, "torch.nn.functional.elu", text, X=x, ALPHA=facts["alpha"], GAMMA=facts["gamma"])
+        values = {name.upper(): facts[name] for name in names}
+        return said(context, node, api, text, X=context.as_tensor(given(node, 0)), **values)
 
 
 @lowers("Shrink")
