@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 _MILD = 0.1
+_OFF_KINK = 0.5
 _CONSTANT_SPREAD = 1e-6
 
 
@@ -73,10 +74,16 @@ def _widened(inputs: tuple[Any, ...], generator: torch.Generator) -> tuple[Any, 
 
 
 def _move_statistics(norm: _BatchNorm, generator: torch.Generator) -> None:
+    """Moves the statistics, the means half a deviation below what was observed.
+
+    A ReLU whose arguments are centred at its kink passes on a third of their variance and half of what was rounded, so
+    that each pair of batch norm and ReLU amplifies rounding by 1.2: a fresh DeepLab-50 in float32 stands 1e-4 from
+    itself in float64. Half a deviation off the kink it is 1.1, and a fourteenth of that distance.
+    """
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None and variance is not None
     variance.clamp_(min=max(float(variance.mean()) * 0.05, 1e-3))
-    mean.add_(_MILD * variance.sqrt() * torch.randn(mean.shape, generator=generator))
+    mean.add_(variance.sqrt() * (_MILD * torch.randn(mean.shape, generator=generator) - _OFF_KINK))
     variance.mul_(0.5 + torch.rand(variance.shape, generator=generator))
 
 
