@@ -93,6 +93,25 @@ class ResetBefore(nn.Module):
         return h
 
 
+class OneBias(nn.Module):
+    """An LSTM written out, with one bias where PyTorch's layer has two."""
+
+    def __init__(self, inward: bool) -> None:
+        super().__init__()
+        self.inward = nn.Linear(5, 16, bias=inward)
+        self.again = nn.Linear(4, 16, bias=not inward)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = c = x.new_zeros(x.shape[1], 4)
+        results = []
+        for step in x.unbind(0):
+            i, f, g, o = (self.inward(step) + self.again(h)).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            results.append(h)
+        return torch.stack(results)
+
+
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
@@ -246,6 +265,21 @@ def test_a_cell_that_is_run_step_by_step_stays_one(tmp_path: Path, kind: str, re
     generated, code = written(module, example, tmp_path / "out", dynamic={"x": {0: "batch"}, "h": {0: "batch"}})
     assert f"self.cell = nn.{kind}(5, 4)" in code and "def over_time(" in code
     same_gradients(module, generated, torch.randn(3, 4, 5), torch.randn(3, 4))
+
+
+@pytest.mark.parametrize("inward", [True, False])
+def test_a_bias_that_the_source_does_not_have_is_not_trained(tmp_path: Path, inward: bool) -> None:
+    module = OneBias(inward)
+    generated, code = written(module, torch.randn(6, 2, 5), tmp_path / "out")
+    own, absent = ("bias_ih_l0", "bias_hh_l0") if inward else ("bias_hh_l0", "bias_ih_l0")
+    assert "self.lstm = nn.LSTM(5, 4)" in code and f"self.lstm.{absent}.requires_grad_(False)" in code
+    trained = {name: each for name, each in generated.named_parameters() if each.requires_grad}
+    assert sum(map(torch.numel, trained.values())) == sum(map(torch.numel, module.parameters()))
+    x = torch.randn(6, 2, 5)
+    for each in (module, generated):
+        (each(x) ** 2).sum().backward()
+    bias = module.inward.bias if inward else module.again.bias
+    torch.testing.assert_close(trained[f"lstm.{own}"].grad, bias.grad, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, TypeGuard
 
@@ -36,6 +37,8 @@ from interlingua.records import records
 
 _LONGEST_INLINE = 72
 _DTYPES = {ir.DataType.FLOAT: "float32", ir.DataType.DOUBLE: "float64"}
+_NUMBERED = re.compile(r"node_\w+")
+"""A name that PyTorch's exporter gives a node, of an operator of its own and a number."""
 
 
 class Context:
@@ -270,7 +273,8 @@ class Context:
         if again is not None:
             self.note_mapping(node, api, call)
             return expressions.parse(f"self.{again.attribute}")
-        attribute = self._attributes.take(source, self._short(source))
+        hint = node.op_type.lower() if _NUMBERED.fullmatch(source) else self._short(source)
+        attribute = self._attributes.take(source, hint)
         self.layers.add(dataclasses.replace(made, attribute=attribute))
         self.program.names[attribute] = source
         self.note_mapping(node, api, call)

@@ -9,10 +9,12 @@ import numpy as np
 import onnx_ir as ir
 
 from interlingua.ir import metadata
-from interlingua.ir.origin import Origin, OriginError, Parameter, evaluate, parameters
+from interlingua.ir.origin import Array, Origin, OriginError, Parameter, evaluate, leaves, parameters
 
 _KEY = "interlingua.parameters"
 _VALUES = "interlingua.parameters.values"
+_CONSTANT = -1
+"""The number of every element of a constant."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,23 +63,53 @@ def value_of(name: str, graph: ir.Graph) -> ir.Value:
     return held[name]
 
 
+def add_constant(graph: ir.Graph, name: str, shape: tuple[int, ...]) -> None:
+    """Takes down a constant that stands for what the source does not have."""
+    graph.meta.setdefault(_KEY, {})[name] = Known(shape)
+
+
 def same_as(expression: Origin, shape: tuple[int, ...], graph: ir.Graph) -> str | None:
     """The name of the parameter that an expression is, however often taken apart and put together again.
 
     The expression is evaluated over the numbers of the elements: it is the parameter when they come out in order.
     """
+    arrays = _numbered(expression, graph)
+    found = None if arrays is None else _evaluated(expression, arrays)
+    if arrays is None or found is None:
+        return None
     known = remembered(graph)
     names = parameters(expression)
-    if not names or any(name not in known for name in names):
-        return None
-    arrays, first = {}, 0
-    for name in names:
-        size = int(np.prod(known[name].shape, dtype=np.int64))
-        arrays[name] = np.arange(first, first + size, dtype=np.int64).reshape(known[name].shape)
-        first += size
-    try:
-        found = evaluate(expression, arrays)
-    except (OriginError, ValueError, IndexError):  # a constant is part of it, or a cast
-        return None
     same = (name for name in names if known[name].shape == shape and np.array_equal(found, arrays[name]))
     return next(same, None)
+
+
+def is_absent(expression: Origin, graph: ir.Graph) -> bool:
+    """Whether all elements of an expression over parameters are known to be of constants."""
+    arrays = _numbered(expression, graph)
+    found = None if arrays is None else _evaluated(expression, arrays)
+    return found is not None and bool((found == _CONSTANT).all())
+
+
+def _numbered(expression: Origin, graph: ir.Graph) -> dict[str, Array] | None:
+    """An array of numbers for each parameter, of `_CONSTANT` for each constant; None where a shape is not known."""
+    known = remembered(graph)
+    arrays: dict[str, Array] = {}
+    first = 0
+    for leaf in leaves(expression):
+        if leaf.name not in known:
+            return None
+        size = int(np.prod(known[leaf.name].shape, dtype=np.int64))
+        if isinstance(leaf, Parameter):
+            numbers = np.arange(first, first + size, dtype=np.int64)
+            first += 0 if leaf.name in arrays else size
+        else:
+            numbers = np.full(size, _CONSTANT, np.int64)
+        arrays.setdefault(leaf.name, numbers.reshape(known[leaf.name].shape))
+    return arrays
+
+
+def _evaluated(expression: Origin, arrays: Mapping[str, Array]) -> Array | None:
+    try:
+        return evaluate(expression, arrays)
+    except (OriginError, ValueError, IndexError):  # a cast, or a number out of its bounds
+        return None

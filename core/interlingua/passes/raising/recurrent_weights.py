@@ -13,6 +13,7 @@ from interlingua.ir import metadata
 from interlingua.ir.edit import add_initializer, is_initializer
 from interlingua.ir.facts import known, shape_of
 from interlingua.ir.origin import FUNCTIONS, Call, Constant, Origin, simplified
+from interlingua.ir.parameters import add_constant
 from interlingua.passes.orders import order_of
 from interlingua.passes.raising.reading import attribute_int, integers
 
@@ -142,5 +143,7 @@ def joined(graph: ir.Graph, stem: str, views: Sequence[View], shape: Sequence[in
 def zeros(graph: ir.Graph, stem: str, size: int, kind: ir.DataType) -> View:
     """A bias that the source does not have."""
     value = add_initializer(graph, stem, np.zeros(size, kind.numpy()), Constant(stem))
-    metadata.set_origin(value, Constant(value.name or stem))
+    name = value.name or stem
+    metadata.set_origin(value, Constant(name))
+    add_constant(graph, name, (size,))
     return View(value, (size,))

@@ -18,7 +18,7 @@ from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import facts_of, inputs_of, is_constant, known, shape_of
-from interlingua.ir.parameters import remembered, same_as
+from interlingua.ir.parameters import is_absent, remembered, same_as
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_helper, said, tensors
 from interlingua_torch.stacks import DOMAIN
@@ -207,9 +207,16 @@ def _weights(
         found[f"weight_ih_{end}"] = block(weight, direction, (width,))
         found[f"weight_hh_{end}"] = block(recurrence, direction, (size,))
         if bias is not None:
-            found[f"bias_ih_{end}"] = block(bias, direction, (), 0)
-            found[f"bias_hh_{end}"] = block(bias, direction, (), 1)
+            halves = block(bias, direction, (), 0), block(bias, direction, (), 1)
+            found[f"bias_ih_{end}"], found[f"bias_hh_{end}"] = (_still(context, half) for half in halves)
     return found
+
+
+def _still(context: Context, bias: Weight) -> Weight:
+    """The bias; one that the source does not have is frozen, for training there moves the other alone."""
+    if not is_absent(bias.origin, context.model.graph):
+        return bias
+    return Weight(_held(bias, f"{bias.value.name}.absent", "frozen"))
 
 
 def _as_named(context: Context, weight: Weight) -> Weight:
@@ -220,12 +227,17 @@ def _as_named(context: Context, weight: Weight) -> Weight:
         return weight
     held: dict[str, ir.Value] = graph.meta.setdefault(_NAMED, {})
     if name not in held:
-        dtype = weight.tensor.dtype
-        lazy = ir.LazyTensor(lambda: ir.tensor(weight.array(), dtype=dtype), dtype, ir.Shape(weight.shape), name=name)
-        value = ir.Value(name=name, shape=lazy.shape, type=ir.TensorType(dtype), const_value=lazy)
-        metadata.set_role(metadata.set_origin(value, name), remembered(graph)[name].role)
-        held[name] = value
+        held[name] = _held(weight, name, remembered(graph)[name].role)
+        metadata.set_origin(held[name], name)
     return Weight(held[name])
+
+
+def _held(weight: Weight, name: str, role: str) -> ir.Value:
+    """The weight after its steps as an initializer, made when somebody asks for it."""
+    dtype = weight.tensor.dtype
+    lazy = ir.LazyTensor(lambda: ir.tensor(weight.array(), dtype=dtype), dtype, ir.Shape(weight.shape), name=name)
+    value = ir.Value(name=name, shape=lazy.shape, type=ir.TensorType(dtype), const_value=lazy)
+    return metadata.set_role(metadata.set_origin(value, weight.origin), role)
 
 
 def _activations(context: Context, facts: Facts, kind: Kind) -> Any:
