@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from torch import nn
 from torch_patterns import agree, convert, nets
 
 import interlingua
-from interlingua.errors import UnsupportedModel
+from interlingua import pipeline
+from interlingua.errors import UnsupportedModel, VerificationFailed, WorkerFailed
 
 BATCH = {"x": {0: "batch"}}
 
@@ -106,6 +108,60 @@ def test_a_decision_on_data_leaves_the_exported_program_out_and_stays_in_torchsc
     assert not report.target["path"] and any("is left out" in text for text in told(report))
     with pytest.raises(UnsupportedModel, match=r"torch\.export does not take"):
         interlingua.convert(module, "torch", tmp_path / "asked", example_inputs=example, native="torch-export")
+
+
+@pytest.fixture
+def spoiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """An ONNX file of a sum, of whose `return x + y` PyTorch's exporter alone sees something else."""
+    make = pipeline.materialise
+
+    def spoil(said: str) -> Path:
+        def materialise(package: Any, framework: Any, folder: Path, *rest: Any) -> Any:
+            text = (folder / "model.py").read_text("utf-8")
+            assert "return x + y" in text
+            changed = text.replace("return x + y", said).replace('"""\n', '"""\n\nimport torch\n', 1)
+            (folder / "model.py").write_text(changed, "utf-8")
+            return make(package, framework, folder, *rest)
+
+        monkeypatch.setattr(pipeline, "materialise", materialise)
+        graph = "g (float[2, 3] x, float[2, 3] y) => (float[2, 3] z) { z = Add (x, y) }"
+        model = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 18]> {graph}')
+        onnx.save(model, tmp_path / "sum.onnx")
+        return tmp_path / "sum.onnx"
+
+    return spoil
+
+
+def test_an_exported_program_that_computes_otherwise_is_an_error(
+    spoiled: Callable[[str], Path], tmp_path: Path
+) -> None:
+    source = spoiled("return x + y + torch.compiler.is_exporting()")
+    with pytest.raises(VerificationFailed, match="torch-export"):
+        interlingua.convert(source, "torch", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("verify", [True, False], ids=["proved", "not proved"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "return x + y if not torch.compiler.is_exporting() else undefined",
+        "return (x + y)[: 1 // (1 - torch.compiler.is_exporting())]",
+    ],
+    ids=["a name", "a division"],
+)
+def test_what_is_no_refusal_of_the_exporter_is_an_error(
+    spoiled: Callable[[str], Path], tmp_path: Path, said: str, verify: bool
+) -> None:
+    with pytest.raises(WorkerFailed, match="NameError|ZeroDivisionError"):
+        interlingua.convert(spoiled(said), "torch", tmp_path / "out", verify=verify)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_decision_on_data_is_a_refusal_of_the_exporter(spoiled: Callable[[str], Path], tmp_path: Path) -> None:
+    report = interlingua.convert(spoiled("return x + y if (x + y).sum() > 0 else y + x"), "torch", tmp_path / "out")
+    assert {proof.what: proof.verdict for proof in report.proofs}["model.py"] == "proved"
+    assert not report.target["path"] and any("is left out: torch.export does not take" in text for text in told(report))
 
 
 @pytest.mark.slow

@@ -92,6 +92,21 @@ FOUND = {
             "b": np.array([0, 1], np.float32),
         },
     ),
+    "whole numbers shrunk by a fraction stay whole": (
+        """<ir_version: 10, opset_import: ["": 21]> g (int32[5] x) => (int32[5] y)
+        { y = Shrink <lambd = 1.5, bias = 0.5> (x) }""",
+        {"x": np.array([-3, -1, 0, 2, 5], np.int32)},
+    ),
+    "a logarithm over no axis keeps the type": (
+        """<ir_version: 10, opset_import: ["": 21]> g (int32[2, 3] x) => (int32[2, 3] y)
+        { y = ReduceLogSum <noop_with_empty_axes = 1> (x) }""",
+        {"x": np.array([[1, 3, 9], [27, 81, 2]], np.int32)},
+    ),
+    "a reduction over axes that are computed, and none": (
+        """<ir_version: 10, opset_import: ["": 21]> g (float[2, 3] x, int64[n] a) => (float y)
+        { y = ReduceLogSumExp <keepdims = 0> (x, a) }""",
+        {"x": np.array([[1, 3, 2], [0, 1, 5]], np.float32), "a": np.array([], np.int64)},
+    ),
 }
 
 

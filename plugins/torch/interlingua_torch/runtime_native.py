@@ -8,6 +8,10 @@ import re
 import warnings
 
 import torch
+from torch._dynamo.exc import TorchDynamoException, UserError, UserErrorType
+from torch._export.verifier import SpecViolationError
+from torch._subclasses import fake_tensor
+from torch.fx.experimental import symbolic_shapes
 
 from .runtime_export import portable
 from .runtime_recurrent import whole
@@ -16,6 +20,17 @@ from .runtime_values import Problem, arguments, flat, one_line
 SIGNATURE = "interlingua.signature"
 PROGRAM, SCRIPT = "torch-export", "torchscript"
 _DECISION = "Python boolean"
+_REFUSALS = (
+    TorchDynamoException,
+    SpecViolationError,
+    symbolic_shapes.GuardOnDataDependentSymNode,
+    symbolic_shapes.ConstraintViolationError,
+    fake_tensor.DataDependentOutputException,
+    fake_tensor.DynamicOutputShapeException,
+    fake_tensor.UnsupportedFakeTensorException,
+    fake_tensor.UnsupportedOperatorException,
+)
+"""What torch.export raises of a model that it cannot hold: it decides by data, or does what no graph says."""
 _BESIDE_GUARD = re.compile(r"^(.*?)\s*\(unhinted:.*$")
 
 
@@ -27,6 +42,7 @@ def save(model, ports, call, folder, native, told):
     Raises:
         Problem: PyTorch cannot hold the model in that form.
         ValueError: a format that is not PyTorch's.
+        Exception: whatever else goes wrong, which is a mistake of ours or of PyTorch's and no refusal.
     """
     call = call or {"args": [{"leaf": port["name"]} for port in ports], "kwargs": {}}
     if native == PROGRAM:
@@ -76,10 +92,13 @@ def _exported(model, ports, call):
         port["name"]: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(port["shape"]) if size is None}
         for port in ports
     }
+    args = _arguments(call, ports)
     try:
         with torch.no_grad(), whole():
-            program = torch.export.export(model, _arguments(call, ports), dynamic_shapes=arguments(call, axes)[0])
-    except Exception as error:  # the exporter raises whatever it meets
+            program = torch.export.export(model, args, dynamic_shapes=arguments(call, axes)[0])
+    except Exception as error:
+        if not _is_refusal(error) and (_is_known(ports) or _runs(model, args)):
+            raise
         why = _BESIDE_GUARD.sub(r"\1", one_line(error))
         raise Problem("torch.export does not take model.py: %s" % why, "UnsupportedModel") from error
     for node in program.graph.nodes:
@@ -88,6 +107,28 @@ def _exported(model, ports, call):
     if _varies(ports):
         _admit_one(program, model, _arguments(call, ports, batch=1))
     return program
+
+
+def _is_refusal(error):
+    """Whether PyTorch refuses the model; not where it says that what it was called with is wrong."""
+    wrong = isinstance(error, UserError) and error.error_type == UserErrorType.INVALID_INPUT
+    return isinstance(error, _REFUSALS) and not wrong
+
+
+def _is_known(ports):
+    """Whether the model is known to take the example: no size of it was made up, and no number that may be an index."""
+    shapes = all("like" in port or (port["shape"] and None not in port["shape"]) for port in ports)
+    return shapes and all(getattr(torch, port["dtype"]).is_floating_point for port in ports)
+
+
+def _runs(model, args):
+    """Whether the model itself takes an example that was made up."""
+    with torch.no_grad():
+        try:
+            model(*args)
+        except Exception:  # what it then raises says nothing of the exporter
+            return False
+    return True
 
 
 def _admit_one(program, model, args):

@@ -13,7 +13,7 @@ from interlingua.errors import Unsupported
 from interlingua.ir.facts import constant_value, inputs_of, is_constant
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_cards
-from interlingua_torch.lowering.templates import WIDER, fill, given, narrowed, said, widened
+from interlingua_torch.lowering.templates import WIDER, converted, fill, given, narrowed, said, widened
 
 
 @lowers("Swish")
@@ -59,9 +59,11 @@ def shrink(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     x = context.ref(given(node, 0))
     text = "torch.where(X > EDGE, X - BIAS, torch.where(X < -EDGE, X + BIAS, 0))"
     bias, edge = facts["bias"], facts["lambd"]
-    if dtype is not None and dtype.is_integer() and float(bias).is_integer():
-        bias = int(bias)
-    return said(context, node, "torch.where", text, X=x, BIAS=bias, EDGE=edge)
+    whole = dtype is not None and dtype.is_integer()
+    if whole and float(bias).is_integer():
+        return said(context, node, "torch.where", text, X=x, BIAS=int(bias), EDGE=edge)
+    shrunk = said(context, node, "torch.where", text, X=x, BIAS=bias, EDGE=edge)
+    return converted(context, shrunk, dtype) if whole and dtype is not None else shrunk
 
 
 @lowers("Hardmax")

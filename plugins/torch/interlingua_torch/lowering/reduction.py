@@ -55,6 +55,8 @@ def reduction(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     x = widened(context, value, order=ordered) if value.dtype in WIDER else context.as_tensor(value)
     if facts["noop_with_empty_axes"] and "axes" not in facts.computed and not facts.get("axes"):
         whole = said(context, node, f"torch.{node.op_type}", _WHOLE[node.op_type], X=x)
+        if node.op_type == "ReduceLogSum" and value.dtype is not None and value.dtype.is_integer():
+            return converted(context, whole, value.dtype)
         return narrowed(context, whole, value.dtype, order=ordered)
     axes = _axes(context, node, facts)
     nothing = _of_nothing(node, facts)
@@ -73,7 +75,11 @@ def reduction(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 def _axes(context: Context, node: ir.Node, facts: Facts) -> Any:
     """The axes as Python says them: a number, a tuple, an expression, or None for all without keeping them."""
     if "axes" in facts.computed:
-        return context.python(inputs_of(node)["axes"][0])
+        told = context.python(inputs_of(node)["axes"][0])
+        if node.op_type != "ReduceLogSumExp":
+            return told
+        # of an empty list all other calls reduce every axis, and logsumexp none
+        return fill(context, "AXES or tuple(range(X.ndim))", AXES=told, X=context.ref(given(node, 0)))
     axes = facts.get("axes")
     if axes:
         return axes[0] if len(axes) == 1 else tuple(axes)
