@@ -139,6 +139,52 @@ def test_lists_of_layers_are_gone_through_only_where_a_loop_takes_all(tmp_path: 
     assert "for stage in self.stages:" not in made.text or "nn.Sequential(nn.Linear(6, 5), nn.Tanh())" in made.text
 
 
+def test_layers_that_are_given_all_that_was_before_are_a_loop(tmp_path: Path) -> None:
+    """One class for any number of tensors, one for blocks of any length; the first layer, given one tensor, too."""
+    made = Generated(nets.Grown(), (torch.randn(2, 4),), tmp_path / "out").proved()
+    assert made.classes == ["DenseLayer", "DenseBlock", "NamedBlock", "Model"]
+    layer, block, named = ("\n".join(made.lines(name)) for name in ("DenseLayer", "DenseBlock", "NamedBlock"))
+    assert "def forward(self, *features):" in layer and "torch.cat(features, dim=1)" in layer
+    assert "nn.ModuleList([DenseLayer(features + 3 * i, 3) for i in range(num_layers)])" in block
+    assert "for layer in self.layers:\n            features.append(layer(*features))" in block
+    assert "for i in range(num_layers):" in named and 'self.add_module(f"part{i + 1}", DenseLayer(features' in named
+    assert "for layer in self.children():\n            features.append(layer(*features))" in named
+    assert "self.block1 = DenseBlock(4, 4)" in made.text and "self.block4 = NamedBlock(4, 37)" in made.text
+    x = torch.randn(3, 4)
+    for module in (made.source, made.model):
+        module(x).square().sum().backward()
+    wanted = {name: parameter.grad for name, parameter in made.source.named_parameters()}
+    found = {name: parameter.grad for name, parameter in made.model.named_parameters()}
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", ["order", "last", "kinds"])
+def test_what_is_nearly_a_growing_list_is_no_loop(tmp_path: Path, how: str) -> None:
+    """Another order of the tensors, one that stands twice in the whole, a layer of another class."""
+    made = Generated(nets.Ungrown(how), (torch.randn(2, 4),), tmp_path / "out").proved()
+    assert "*features" in made.text and ".append(" not in made.text
+
+
+def test_a_tensor_that_is_read_beside_the_list_is_an_argument_of_its_own(tmp_path: Path) -> None:
+    made = Generated(nets.Twice(), (torch.randn(2, 4),), tmp_path / "out").proved()
+    assert "*features" not in made.text and ".append(" not in made.text
+
+
+def test_rows_of_layers_whose_numbers_go_on_evenly_are_said_once(tmp_path: Path) -> None:
+    made = Generated(nets.Widening(), (torch.randn(2, 6),), tmp_path / "out").proved()
+    assert "nn.Sequential(*(nn.Linear(6 + 2 * i, 8 + 2 * i) for i in range(4)))" in made.text
+    assert 'OrderedDict([(f"fc{i + 1}", nn.Linear(i + 14, i + 15)) for i in range(3)])' in made.text
+    assert "nn.Sequential(nn.Linear(17, 18), nn.Linear(18, 20), nn.Linear(20, 23))" in made.text
+
+
+def test_lists_of_unlike_length_make_one_class(tmp_path: Path) -> None:
+    made = Generated(nets.Deep(), (torch.randn(2, 6),), tmp_path / "out").proved()
+    assert made.classes == ["Gate", "Stage", "Model"]
+    assert "nn.ModuleList([Gate() for _ in range(num_blocks)])" in made.text
+    assert "self.first = Stage(4)" in made.text and "self.second = Stage(3)" in made.text
+
+
 def test_nested_arguments_and_results_are_the_sources(tmp_path: Path) -> None:
     x = torch.randn(2, 4)
     example = (x, {"u": x * 2, "v": [x + 1, x - 1]}, None)

@@ -211,15 +211,17 @@ class Lists(nn.Module):
 
 
 class Grown(nn.Module):
-    """Dense connections: every layer reads all that was given before."""
+    """Dense connections: every layer reads all that was given before. Blocks of two lengths, in a list and by names."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.block = DenseBlock(4, 3, 4)
-        self.last = nn.Linear(16, 2)
+        self.block1, self.block2 = DenseBlock(4, 3, 4), DenseBlock(16, 3, 5)
+        self.block3, self.block4 = NamedBlock(31, 2, 3), NamedBlock(37, 2, 4)
+        self.last = nn.Linear(45, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.block(x))  # type: ignore[no-any-return]
+        x = self.block2(self.block1(x))
+        return self.last(self.block4(self.block3(x)))  # type: ignore[no-any-return]
 
 
 class DenseBlock(nn.Module):
@@ -234,6 +236,19 @@ class DenseBlock(nn.Module):
         return torch.cat(features, 1)
 
 
+class NamedBlock(nn.Module):
+    def __init__(self, inputs: int, growth: int, count: int) -> None:
+        super().__init__()
+        for index in range(count):
+            self.add_module(f"part{index + 1}", DenseLayer(inputs + index * growth, growth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for part in self.children():
+            features.append(part(*features))
+        return torch.cat(features, 1)
+
+
 class DenseLayer(nn.Module):
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
@@ -242,6 +257,92 @@ class DenseLayer(nn.Module):
 
     def forward(self, *features: Tensor) -> Tensor:
         return F.relu(self.fc(self.norm(torch.cat(features, 1))))
+
+
+class OtherLayer(DenseLayer):
+    def forward(self, *features: Tensor) -> Tensor:
+        return torch.sigmoid(self.fc(self.norm(torch.cat(features, 1))))
+
+
+class Ungrown(nn.Module):
+    """What is nearly a row of dense connections: `how` tells what differs."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        kinds = [OtherLayer if how == "kinds" and index == 2 else DenseLayer for index in range(4)]
+        self.layers = nn.ModuleList([kind(4 + 3 * index, 3) for index, kind in enumerate(kinds)])
+        self.last = nn.Linear(16 + 3 * (how == "last"), 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self.layers:
+            given = [features[0], *reversed(features[1:])] if self.how == "order" else features
+            features.append(layer(*given))
+        if self.how == "last":
+            features.append(features[-1])
+        return self.last(torch.cat(features, 1))  # type: ignore[no-any-return]
+
+
+class Twice(nn.Module):
+    """A layer that reads one of its tensors beside the list too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([TwiceLayer(4 + 3 * index) for index in range(3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self.layers:
+            features.append(layer(*features))
+        return torch.cat(features, 1)
+
+
+class TwiceLayer(nn.Module):
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(inputs, 3)
+        self.other = nn.Linear(4, 3)
+
+    def forward(self, *features: Tensor) -> Tensor:
+        return F.relu(self.fc(torch.cat(features, 1))) + self.other(features[0])
+
+
+class Widening(nn.Module):
+    """Rows of layers whose numbers go on evenly, and one whose numbers do not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.even = nn.Sequential(*(nn.Linear(6 + 2 * i, 8 + 2 * i) for i in range(4)))
+        self.named = nn.Sequential(OrderedDict((f"fc{i + 1}", nn.Linear(14 + i, 15 + i)) for i in range(3)))
+        self.odd = nn.Sequential(nn.Linear(17, 18), nn.Linear(18, 20), nn.Linear(20, 23))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.odd(self.named(self.even(x))))
+
+
+class Deep(nn.Module):
+    """Stages of one class with lists of unlike length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Stage(4), Stage(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x))  # type: ignore[no-any-return]
+
+
+class Stage(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(6)
+        self.blocks = nn.ModuleList([Gate() for _ in range(count)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        for block in self.blocks:
+            x = block(x)
+        return torch.tanh(x)
 
 
 class Nested(nn.Module):

@@ -161,6 +161,8 @@ def _hint(roles: Sequence[Role]) -> str:
     role = roles[0]
     if role.name in ("flag", ""):
         return role.attribute or "option"
+    if role.api == "range":
+        return f"num_{role.attribute}" if role.attribute else "count"
     return role.name if role.name.isidentifier() else "size" if role.forward else f"{role.attribute}_size".strip("_")
 
 

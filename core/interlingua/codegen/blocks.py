@@ -6,17 +6,21 @@ import ast
 import dataclasses
 import functools
 import graphlib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
 from interlingua.codegen.arguments import Argument, Settled, settled
 from interlingua.codegen.chains import is_sequential
 from interlingua.codegen.constructs import Constructs
-from interlingua.codegen.expressions import call
+from interlingua.codegen.expressions import call, parse
+from interlingua.codegen.growing import goes_through_children, grown
 from interlingua.codegen.optional import merged
+from interlingua.codegen.repeats import added, shortened
 from interlingua.codegen.steps import Step
-from interlingua.codegen.structure import Module, canonical
+from interlingua.codegen.structure import Child, Module, canonical
 from interlingua.codegen.unify import Different, Signature, Unifier
+from interlingua.codegen.variadic import gathered
 from interlingua.names import Identifiers
 
 _HEAD = 6
@@ -39,6 +43,7 @@ class Block:
     outputs: list[str]
     steps: list[Step]
     example: Module
+    variadic: bool
 
 
 class Blocks:
@@ -47,11 +52,26 @@ class Blocks:
     def __init__(self, root: Module, constructs: Constructs, taken: Identifiers) -> None:
         self._constructs = constructs
         self._names = taken
+        self._children = parse(constructs.spelling.children)
         self.blocks: list[Block] = []
         modules = list({id(module): module for module in root.everything() if module is not root}.values())
         for group in _ordered([module for module in modules if not is_sequential(module)]):
+            for module in group:
+                module.become(grown(module, self._class_of, self._children))
             for cluster in self._clusters(group):
                 self._add(cluster)
+        root.become(grown(root, self._class_of, self._children))
+
+    def _class_of(self, child: Child) -> str:
+        """The name of the class that the child is an instance of."""
+        made = self._constructs.instances.get(id(child))
+        return ast.unparse(made.func) if isinstance(made, ast.Call) else ""
+
+    def rows(self, module: Module) -> list[ast.stmt]:
+        """The rows of the module's constructor."""
+        rows = self._constructs.rows(module)
+        is_looped = goes_through_children(module.steps, self._children)
+        return added(rows, self._constructs.spelling) if is_looped else rows
 
     def _clusters(self, group: Sequence[Module]) -> list[list[Module]]:
         """The modules by what they have in common, those that differ by an optional layer together.
@@ -66,7 +86,7 @@ class Blocks:
                 clusters.append([module])
             else:
                 fitting.append(module)
-        clusters = merged(clusters, own)
+        clusters = merged(gathered(clusters, own), own)
         return merged(self._joined(clusters), self._alike)
 
     def _joined(self, clusters: Sequence[list[Module]]) -> list[list[Module]]:
@@ -88,31 +108,46 @@ class Blocks:
 
     def _length(self, modules: Sequence[Module]) -> int:
         """About how many lines a class of the modules and their making are."""
-        _, found = self._settled(modules)
-        rows = [*found.rows, *(tree for step in found.steps for tree in step.tree)]
-        made = [_instance("_", found.arguments, index) for index in range(len(modules))]
+        return self._size(self._settled(modules)[1], len(modules))
+
+    def _size(self, found: Settled, count: int) -> int:
+        spelling = self._constructs.spelling
+        rows = [shortened(row, spelling) for row in found.rows]
+        rows += [tree for step in found.steps for tree in step.tree]
+        made = [_instance("_", found.arguments, index) for index in range(count)]
         return _HEAD + sum(_lines(ast.fix_missing_locations(each)) for each in [*rows, *made])
 
     def _alike(self, first: Module, second: Module, *, given: bool = True) -> bool:
-        try:
-            self._common([first, second], given=given)
-        except Different:
-            return False
-        return True
+        for short in (False, True):
+            try:
+                self._common([first, second], given=given, short=short)
+            except Different:
+                continue
+            return True
+        return False
 
     def _common(
-        self, modules: Sequence[Module], *, optional: bool = True, given: bool = True
+        self, modules: Sequence[Module], *, optional: bool = True, given: bool = True, short: bool = False
     ) -> tuple[Unifier, Module, list[ast.stmt]]:
         """The arguments, the forward method and the rows that the modules have in common.
+
+        With `short`, rows of layers are said as repetitions first: lists of unlike length may have that in common.
 
         Raises:
             Different: they have none.
         """
-        forms = [canonical(module) for module in modules]
-        if len({(tuple(form.inputs), tuple(form.outputs), len(form.steps)) for form in forms}) != 1:
+        if len({(len(each.inputs), len(each.outputs), len(each.steps)) for each in modules}) != 1:
             raise Different
+        forms = [canonical(module) for module in modules]
+        if len({(tuple(form.inputs), tuple(form.outputs), form.variadic, len(form.steps)) for form in forms}) != 1:
+            raise Different
+        made = [self.rows(form) for form in forms]
+        if short:
+            long, made = made, [[shortened(row, self._constructs.spelling) for row in rows] for rows in made]
+            if list(map(_dumped, long)) == list(map(_dumped, made)):
+                raise Different
         unifier = Unifier(self._constructs.signature, optional=optional, given=given)
-        rows = unifier.rows([self._constructs.rows(form) for form in forms])
+        rows = unifier.rows(made)
         steps = []
         for group in zip(*(form.steps for form in forms), strict=True):
             tree = unifier.rows([step.tree for step in group], forward=True)
@@ -125,18 +160,26 @@ class Blocks:
         Raises:
             Different: they have none.
         """
-        for optional in (True, False):
-            unifier, form, rows = self._common(modules, optional=optional)
-            found = settled(unifier.holes, rows, form.steps)
-            if found is not None:
-                return form, found
-        raise AssertionError("without options, arguments are always settled")
+        for given, optional in itertools.product((False, True), (True, False)):
+            found: list[tuple[Module, Settled]] = []
+            for short in (False, True):
+                try:
+                    unifier, form, rows = self._common(modules, optional=optional, given=given, short=short)
+                except Different:
+                    continue
+                made = settled(unifier.holes, rows, form.steps)
+                found += [(form, made)] if made is not None else []
+            if found:
+                return min(found, key=lambda each: self._size(each[1], len(modules)))
+        raise Different
 
     def _add(self, modules: Sequence[Module]) -> None:
         """Makes the class of the modules, and takes down how each of them is made."""
         form, found = self._settled(modules)
         name = self._names.take(modules[0].path, _class_name(modules[0]))
-        self.blocks.append(Block(name, found.arguments, found.rows, form.inputs, form.outputs, found.steps, modules[0]))
+        example = modules[0]
+        block = Block(name, found.arguments, found.rows, form.inputs, form.outputs, found.steps, example, form.variadic)
+        self.blocks.append(block)
         for index, module in enumerate(modules):
             self._constructs.instances[id(module)] = _instance(name, found.arguments, index)
         names = tuple(each.name for each in found.arguments if each.default is None)
@@ -144,10 +187,16 @@ class Blocks:
         self._constructs.add_class(name, Signature(names, defaults))
 
 
+def _dumped(rows: Sequence[ast.stmt]) -> list[str]:
+    return list(map(ast.dump, rows))
+
+
 def _lines(node: ast.AST) -> int:
     """About how many lines the formatter makes of the code: arguments stand below each other that do not fit."""
     if len(ast.unparse(node)) <= _WIDTH:
         return 1
+    if isinstance(node, ast.For):
+        return 1 + sum(map(_lines, node.body))
     inside = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr | ast.keyword)]
     if isinstance(node, ast.Call | ast.List | ast.Tuple):
         return 2 + sum(map(_lines, inside))

@@ -26,7 +26,8 @@ Child = Module | Layer | Tensor | None
 class Spelling:
     """A framework's containers, and how it says a tensor: `tensor` makes the statement, `parameter` the expression.
 
-    `ordering` is the import of the `OrderedDict` in which a chain of named layers is given.
+    `ordering` is the import of the `OrderedDict` in which a chain of named layers is given; `children` are a module's
+    own layers in their order, and `adding` gives it one by name.
     """
 
     base: str
@@ -36,6 +37,8 @@ class Spelling:
     parameters: str
     nothing: str
     ordering: str
+    children: str
+    adding: str
     tensor: Callable[[str, Tensor], ast.stmt]
     parameter: Callable[[Tensor], ast.expr]
 

@@ -15,14 +15,14 @@ from interlingua.codegen.constructs import Constructs, Spelling
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.expressions import call, name
 from interlingua.codegen.loops import aliases, rolled
-from interlingua.codegen.naming import Told, locals_of, method
+from interlingua.codegen.naming import FEATURES, Told, locals_of, method
 from interlingua.codegen.owners import owned, places
 from interlingua.codegen.patterns import Repeats
 from interlingua.codegen.program import Program
 from interlingua.codegen.repeats import shortened
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
 from interlingua.codegen.steps import Step
-from interlingua.codegen.structure import Module, Tree, attribute_of, tree_of
+from interlingua.codegen.structure import Module, attribute_of, tree_of
 from interlingua.codegen.ties import Ties
 from interlingua.codegen.weights import Weight
 from interlingua.ir import metadata
@@ -103,14 +103,14 @@ def modules_code(
     blocks = Blocks(tree.root, constructs, Identifiers(reserved))
     given = dict(zip(tree.root.inputs, (port.identifier for port in program.inputs), strict=True))
     writer = _Writer(dialect, spelling, reserved | {block.name for block in blocks.blocks}, constructs, given)
-    whole = [ast.Expr(constructs.made(tree.root))] if is_numbered(tree.root) else constructs.rows(tree.root)
+    whole = [ast.Expr(constructs.made(tree.root))] if is_numbered(tree.root) else blocks.rows(tree.root)
     used = _used(blocks.blocks, whole)
     items: list[Item] = [writer.block(block) for block in blocks.blocks if block.name in used]
     ties = {path_of(other, tree.paths): path_of(first, tree.paths) for other, first in program.ties().items()}
     ties = {other: first for other, first in ties.items() if other != first}
     names = _names(program, tree.paths)
     pairs = [*ties.items(), *known.missing(names)]
-    items.append(writer.root(program, tree, constructs, [*map(_tie, pairs), *last(tree.paths)]))
+    items.append(writer.root(program, tree.root, whole, [*map(_tie, pairs), *last(tree.paths)]))
     return Modules(items, constructs.imports, tree.paths, ties | _spread(pairs, names))
 
 
@@ -174,22 +174,21 @@ class _Writer:
             for a in block.arguments
         ]
         given = dict(zip(block.inputs, block.example.inputs, strict=True))
+        listed = {block.inputs[-1]: FEATURES} if block.variadic else {}
         inputs = {name: self._inputs[value] for name, value in given.items() if value in self._inputs}
         told = Told(self._arguments_of(block.example), inputs)
-        forward = self._forward(block.inputs, block.steps, block.outputs, {}, told)
-        self._arguments[block.name] = self._named
+        forward = self._forward(block.inputs, block.steps, block.outputs, listed, told, variadic=block.variadic)
+        self._arguments[block.name] = self._named[:-1] if block.variadic else self._named
         return self._class(block.name, self._spelling.base, arguments, block.rows, forward, _place(block.example))
 
-    def root(self, program: Program, tree: Tree, constructs: Constructs, last: Sequence[ast.stmt]) -> Suite:
-        """The model's own class."""
-        root = tree.root
+    def root(self, program: Program, root: Module, made: Sequence[ast.stmt], last: Sequence[ast.stmt]) -> Suite:
+        """The model's own class; `made` are its rows, or the one expression of a list of layers."""
         given = dict(zip(root.inputs, (port.identifier for port in program.inputs), strict=True))
         told = Told(self._arguments_of(root), {})
         forward = self._forward(root.inputs, root.steps, root.outputs, given, told)
         if not is_numbered(root):
-            rows = [*constructs.rows(root), *last]
-            return self._class(program.name, self._spelling.base, [], rows, forward, _place(root))
-        whole = constructs.made(root)
+            return self._class(program.name, self._spelling.base, [], [*made, *last], forward, _place(root))
+        whole = made[0].value if isinstance(made[0], ast.Expr) else None
         assert isinstance(whole, ast.Call)
         start = ast.Expr(call("super().__init__", whole.args))
         return Suite(
@@ -220,6 +219,8 @@ class _Writer:
         outputs: Sequence[str],
         given: Mapping[str, str],
         told: Told,
+        *,
+        variadic: bool = False,
     ) -> Suite:
         taken = Identifiers(self._reserved | locals_of(steps))
         found = method(inputs, steps, outputs, given=given, nests=self._nests, taken=taken, told=told)
@@ -231,7 +232,8 @@ class _Writer:
             body[-1] = Line(ast.Return(final.value), found.body[-1][1])
         else:
             body.append(Line(ast.Return(name(whole) if whole else None)))
-        return Suite(function_header("forward", ", ".join(["self", *found.arguments])), body)
+        arguments = [*found.arguments[:-1], f"*{found.arguments[-1]}"] if variadic else found.arguments
+        return Suite(function_header("forward", ", ".join(["self", *arguments])), body)
 
     def _nests(self, step: Step) -> bool:
         """Whether a person nests the step's operand in it: an activation."""

@@ -10,6 +10,9 @@ from interlingua.codegen.nesting import base_of, is_owned, nested
 from interlingua.codegen.steps import Step, is_value, rename, stored
 from interlingua.names import Identifiers
 
+FEATURES = "features"
+"""What a list of tensors is called."""
+
 _ATTENTION = ("query", "key", "value")
 _GENERAL = frozenset({"", "x", "y", "input", "other", "dim", "size"})
 
@@ -132,6 +135,8 @@ def _hint(step: Step, names: Mapping[str, str]) -> str:
         return "identity"
     if isinstance(made, ast.Subscript) and isinstance(made.value, ast.Attribute) and made.value.attr == "shape":
         return "size"
+    if isinstance(made, ast.List):
+        return FEATURES
     base = base_of(made)
     if isinstance(base, ast.BinOp):
         sides = (base_of(side) for side in (base.right, base.left))

@@ -47,11 +47,11 @@ def _join(small: Sequence[Module], large: Sequence[Module], alike: Alike) -> boo
             continue
         pattern = canonical(large[0])
         for module in small:
-            _replace(module, _with(canonical(module), pattern, child, position))
+            module.become(_with(canonical(module), pattern, child, position))
         for module in large:
             form = canonical(module)
             form.steps[position] = _conditional(form.steps[position], child)
-            _replace(module, form)
+            module.become(form)
         return True
     return False
 
@@ -136,8 +136,3 @@ def _conditional(step: Step, child: str) -> Step:
     test = ast.Compare(layer, [ast.Is()], [ast.Constant(None)])
     value = ast.IfExp(test, ast.Name(step.reads[0], ast.Load()), made.value)
     return dataclasses.replace(step, tree=[ast.Assign(made.targets, value, lineno=0)])
-
-
-def _replace(module: Module, form: Module) -> None:
-    for field in dataclasses.fields(Module):
-        setattr(module, field.name, getattr(form, field.name))

@@ -1,26 +1,54 @@
-"""Lists of equal layers, said once: `*(Block(256, 64) for _ in range(5))`."""
+"""Rows of layers that are equal or go on arithmetically, said once: `*(Block(256, 64) for _ in range(5))`."""
 
 from __future__ import annotations
 
 import ast
 import copy
-import itertools
+import re
 from collections.abc import Sequence
 
 from interlingua.codegen.constructs import Spelling
-from interlingua.codegen.expressions import call, name
+from interlingua.codegen.expressions import call, name, operator
 
 _MANY = 3
+_LETTERS = "ijkmn"
+_NUMBERED = re.compile(r"(.*?)(0|[1-9]\d*)")
 
 
 def shortened(row: ast.stmt, spelling: Spelling) -> ast.stmt:
-    """Replaces `nn.ModuleList([Block(), Block(), Block()])` by `nn.ModuleList([Block() for _ in range(3)])`."""
+    """Replaces `nn.ModuleList([Block(), Block(), Block()])` by `nn.ModuleList([Block() for _ in range(3)])`.
+
+    Numbers may go on arithmetically: `Layer(64)`, `Layer(96)`, `Layer(128)` are `Layer(64 + 32 * i)`.
+    """
     return _Shortening(spelling).visit(copy.deepcopy(row))  # type: ignore[no-any-return]
+
+
+def added(rows: Sequence[ast.stmt], spelling: Spelling) -> list[ast.stmt]:
+    """Replaces rows `self.layer1 = Layer(64)` that go on by a loop that adds `Layer(64 + 32 * i)` under their names."""
+    found: list[ast.stmt] = []
+    position = 0
+    rows = list(rows)
+    while position < len(rows):
+        pairs = []
+        for row in rows[position:]:
+            target = row.targets[0] if isinstance(row, ast.Assign) else None
+            if not isinstance(row, ast.Assign) or not isinstance(target, ast.Attribute):
+                break
+            pairs.append(ast.Tuple([ast.Constant(target.attr), row.value], ast.Load()))
+        count, item, letter = _longest(pairs)
+        if count < _MANY or not isinstance(item, ast.Tuple):
+            found.append(rows[position])
+            position += 1
+            continue
+        body: list[ast.stmt] = [ast.Expr(call(spelling.adding, item.elts))]
+        found.append(ast.For(ast.Name(letter, ast.Store()), _range(count), body, [], lineno=0))
+        position += count
+    return found
 
 
 class _Shortening(ast.NodeTransformer):
     def __init__(self, spelling: Spelling) -> None:
-        self._lists = {spelling.listed, spelling.parameters}
+        self._lists = {spelling.listed, spelling.parameters, "OrderedDict"}
         self._sequences = {spelling.sequential, "super().__init__"}
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -28,8 +56,6 @@ class _Shortening(ast.NodeTransformer):
         function = ast.unparse(node.func)
         if function in self._sequences:
             node.args = _runs(node.args)
-        elif function == "OrderedDict" and len(node.args) == 1 and isinstance(node.args[0], ast.List):
-            node.args = [_counted(node.args[0])]
         elif function in self._lists and len(node.args) == 1 and isinstance(node.args[0], ast.List):
             items = _runs(node.args[0].elts)
             run = items[0].value if len(items) == 1 and isinstance(items[0], ast.Starred) else None
@@ -38,28 +64,88 @@ class _Shortening(ast.NodeTransformer):
         return node
 
 
-def _counted(rows: ast.List) -> ast.expr:
-    """Replaces `[("block_0", Block()), ("block_1", Block()), …]` by `[(f"block_{i}", Block()) for i in range(12)]`."""
-    pairs = [row.elts for row in rows.elts if isinstance(row, ast.Tuple)]
-    names = [str(pair[0].value) for pair in pairs if isinstance(pair[0], ast.Constant)]
-    stem = names[0].rstrip("0123456789") if names else ""
-    first = names[0][len(stem) :] if names else ""
-    expected = [f"{stem}{int(first) + index}" for index in range(len(names))] if first else []
-    if len(names) < _MANY or names != expected or len({ast.dump(pair[1]) for pair in pairs}) != 1:
-        return rows
-    label = ast.JoinedStr([ast.Constant(stem), ast.FormattedValue(ast.Name("i", ast.Load()), -1)])
-    numbers = [int(first), int(first) + len(names)] if int(first) else [len(names)]
-    turns = ast.comprehension(ast.Name("i", ast.Store()), call(name("range"), numbers), [], 0)
-    return ast.ListComp(ast.Tuple([label, pairs[0][1]], ast.Load()), [turns])
-
-
 def _runs(items: Sequence[ast.expr]) -> list[ast.expr]:
     found: list[ast.expr] = []
-    for _, group in itertools.groupby(items, key=ast.dump):
-        run = list(group)
-        if len(run) < _MANY:
-            found += run
+    position = 0
+    while position < len(items):
+        count, item, letter = _longest(items[position:])
+        if count < _MANY:
+            found.append(items[position])
+            position += 1
             continue
-        turns = ast.comprehension(ast.Name("_", ast.Store()), call(name("range"), [len(run)]), [], 0)
-        found.append(ast.Starred(ast.GeneratorExp(run[0], [turns]), ast.Load()))
+        turns = ast.comprehension(ast.Name(letter, ast.Store()), _range(count), [], 0)
+        found.append(ast.Starred(ast.GeneratorExp(item, [turns]), ast.Load()))
+        position += count
     return found
+
+
+def _range(count: int) -> ast.expr:
+    return call("range", [count])
+
+
+def _longest(items: Sequence[ast.expr]) -> tuple[int, ast.expr, str]:
+    """How many items from the first on go on alike, what they are by their number, and the number's name."""
+    if len(items) < _MANY or isinstance(items[0], ast.Starred):
+        return 0, ast.Constant(None), ""
+    known = {node.id for item in items for node in ast.walk(item) if isinstance(node, ast.Name)}
+    letter = next(each for each in _LETTERS if each not in known)
+    count, found = 0, items[0]
+    for length in range(_MANY, len(items) + 1):
+        made = _going_on(items[:length], name(letter))
+        if not isinstance(made, ast.expr):
+            break
+        count, found = length, made
+    used = any(isinstance(node, ast.Name) and node.id == letter for node in ast.walk(found))
+    return count, found, letter if used else "_"
+
+
+def _going_on(nodes: Sequence[object], index: ast.expr) -> object:
+    """What the pieces of code are by their number; None where they differ by more than numbers that go on evenly."""
+    first = nodes[0]
+    if isinstance(first, list):
+        if len({len(each) if isinstance(each, list) else -1 for each in nodes}) != 1:
+            return None
+        columns = zip(*(each for each in nodes if isinstance(each, list)), strict=True)
+        parts = [_going_on(each, index) for each in columns]
+        return None if any(each is None for each in parts) else parts
+    if not isinstance(first, ast.AST):
+        return None
+    if len({ast.dump(each) for each in nodes if isinstance(each, ast.AST)}) == 1:
+        return copy.deepcopy(first)
+    if len({type(each) for each in nodes}) != 1:
+        return None
+    if isinstance(first, ast.Constant):
+        return _evenly([each.value for each in nodes if isinstance(each, ast.Constant)], index)
+    found = copy.copy(first)
+    for field in first._fields:
+        values = [getattr(each, field, None) for each in nodes]
+        if all(isinstance(each, ast.AST | list) for each in values):
+            made = _going_on(values, index)
+            if made is None:
+                return None
+            setattr(found, field, made)
+        elif len({repr(each) for each in values}) != 1:
+            return None
+    return found
+
+
+def _evenly(values: Sequence[object], index: ast.expr) -> ast.expr | None:
+    """`64 + 32 * i` for 64, 96, 128; `f"layer{i + 1}"` for "layer1", "layer2", "layer3"."""
+    if all(isinstance(each, str) for each in values):
+        matches = [match for match in map(_NUMBERED.fullmatch, map(str, values)) if match]
+        if len(matches) != len(values) or len({match[1] for match in matches}) != 1:
+            return None
+        number = _evenly([int(match[2]) for match in matches], index)
+        stem = [ast.Constant(matches[0][1])] if matches[0][1] else []
+        return None if number is None else ast.JoinedStr([*stem, ast.FormattedValue(number, -1)])
+    numbers = [each for each in values if isinstance(each, int) and not isinstance(each, bool)]
+    if len(numbers) != len(values):
+        return None
+    base, step = numbers[0], numbers[1] - numbers[0]
+    if step <= 0 or numbers != [base + step * place for place in range(len(numbers))]:
+        return None
+    number = copy.deepcopy(index)
+    grown = number if step == 1 else operator("*", ast.Constant(step), number)
+    if base <= 0:
+        return grown if base == 0 else None
+    return operator("+", number, ast.Constant(base)) if step == 1 else operator("+", ast.Constant(base), grown)

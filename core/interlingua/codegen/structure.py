@@ -23,7 +23,8 @@ _SMALL = 2
 class Module:
     """A module: what its forward method is given and gives, its steps, and what it owns by dotted name inside it.
 
-    A child that is None is one that other modules of the class have.
+    A child that is None is one that other modules of the class have. Where it is variadic, the last of its inputs
+    is the list of all further arguments.
     """
 
     path: str
@@ -32,6 +33,12 @@ class Module:
     outputs: list[str]
     steps: list[Step]
     children: dict[str, Child] = dataclasses.field(default_factory=dict)
+    variadic: bool = False
+
+    def become(self, form: Module) -> None:
+        """Takes the form that another module or a pattern gave it."""
+        for field in dataclasses.fields(Module):
+            setattr(self, field.name, getattr(form, field.name))
 
     def everything(self) -> Iterator[Module]:
         """The modules inside, innermost first, then this one."""

@@ -274,6 +274,8 @@ def _attribute(statement: ast.stmt) -> str:
     """What a statement makes or calls: `conv1` of `self.conv1 = …` and of `self.conv1(x)`."""
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute):
         return statement.targets[0].attr
+    if isinstance(statement, ast.For):
+        return "layers"
     for node in ast.walk(statement):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "register_buffer":
             return str(node.args[0].value) if isinstance(node.args[0], ast.Constant) else ""

@@ -115,6 +115,8 @@ SPELLING = Spelling(
     parameters="nn.ParameterList",
     nothing="nn.Identity",
     ordering="from collections import OrderedDict",
+    children="self.children()",
+    adding="self.add_module",
     tensor=_own_tensor,
     parameter=_parameter,
 )
