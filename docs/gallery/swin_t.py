@@ -58,21 +58,27 @@ class ShiftedWindowAttention_2(nn.Module):
     """swin_transformer.py, lines 298 to 299."""
 
     def __init__(
-        self, features, relative_position_bias_table_size, unsqueeze_size, size, size_value
+        self,
+        features,
+        relative_position_bias_table_size,
+        window_mask_size,
+        size,
+        size_value,
+        size_value_2,
     ):
         super().__init__()
         self.relative_position_bias_table_size = relative_position_bias_table_size
         self.features = features
-        self.unsqueeze_size = unsqueeze_size
         self.size = size
         self.size_value = size_value
+        self.size_value_2 = size_value_2
         self.relative_position_bias_table = nn.Parameter(
             torch.empty(169, relative_position_bias_table_size)
         )
         self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
         self.qkv = nn.Linear(features, 3 * features)
         self.register_buffer(
-            "unsqueeze", torch.empty(1, unsqueeze_size, 1, 49, 49), persistent=False
+            "window_mask", torch.empty(window_mask_size, 1, 49, 49), persistent=False
         )
         self.proj = nn.Linear(features, features)
 
@@ -92,18 +98,18 @@ class ShiftedWindowAttention_2(nn.Module):
         y = x[0]
         y_2 = x[1]
         x = x[2]
-        y = y * 0.17677669
-        y = y @ y_2.transpose(2, 3)
-        y = y + relative_position_bias_table
-        y = y.reshape(-1, self.unsqueeze_size, self.relative_position_bias_table_size, 49, 49)
-        y = y + self.unsqueeze
-        y = F.softmax(y.reshape(-1, self.relative_position_bias_table_size, 49, 49), dim=-1)
-        y = y @ x
-        y = y.transpose(1, 2).flatten(2)
-        y = self.proj(y).reshape(-1, self.size, self.size, 7, 7, self.features)
-        y = y.transpose(2, 3)
-        y = y.reshape(-1, self.size_value, self.size_value, self.features)
-        return torch.roll(y, shifts=(3, 3), dims=(1, 2))
+        relative_position_bias_table = relative_position_bias_table + self.window_mask
+        query = y.reshape(-1, self.size_value, 49, 32)
+        key = y_2.reshape(-1, self.size_value, 49, 32)
+        value = x.reshape(-1, self.size_value, 49, 32)
+        attn_mask = relative_position_bias_table.reshape(self.size_value, 49, 49)
+        x = F.scaled_dot_product_attention(query, key, value, attn_mask=attn_mask)
+        x = x.reshape(-1, self.relative_position_bias_table_size, 49, 32)
+        x = x.transpose(1, 2).flatten(2)
+        x = self.proj(x).reshape(-1, self.size, self.size, 7, 7, self.features)
+        x = x.transpose(2, 3)
+        x = x.reshape(-1, self.size_value_2, self.size_value_2, self.features)
+        return torch.roll(x, shifts=(3, 3), dims=(1, 2))
 
 
 class PatchMerging(nn.Module):
@@ -154,21 +160,21 @@ class Model(nn.Module):
             nn.Sequential(nn.Conv2d(3, 96, 4, stride=4), Permute(), nn.LayerNorm(96)),
             nn.Sequential(
                 SwinTransformerBlock(96, ShiftedWindowAttention(96, 3, 8, 56)),
-                SwinTransformerBlock(96, ShiftedWindowAttention_2(96, 3, 64, 8, 56)),
+                SwinTransformerBlock(96, ShiftedWindowAttention_2(96, 3, 64, 8, 192, 56)),
             ),
             PatchMerging(384),
             nn.Sequential(
                 SwinTransformerBlock(192, ShiftedWindowAttention(192, 6, 4, 28)),
-                SwinTransformerBlock(192, ShiftedWindowAttention_2(192, 6, 16, 4, 28)),
+                SwinTransformerBlock(192, ShiftedWindowAttention_2(192, 6, 16, 4, 96, 28)),
             ),
             PatchMerging(768),
             nn.Sequential(
                 SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 48, 14)),
                 SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 48, 14)),
                 SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 48, 14)),
             ),
             PatchMerging(1536),
             nn.Sequential(

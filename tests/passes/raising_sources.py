@@ -116,6 +116,21 @@ def torch_cases():
         q, k, v = (each.unflatten(-1, (4, 4)).transpose(2, 3) for each in self.qkv(x).chunk(3, -1))
         return attention(q, k, v, self.bias).transpose(2, 3).flatten(3) * 2
 
+    def shifted_windows(self, x):
+        """As in Swin: windows of a batch of images, each with the mask of its place in the image."""
+        x = x.flatten(0, 1)
+        n, s, c = x.shape
+        q, k, v = self.qkv(x).reshape(n, s, 3, 4, c // 4).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = (q * 0.5) @ k.transpose(-2, -1) + self.bias.unsqueeze(0)
+        scores = scores.view(n // 3, 3, 4, s, s) + self.mask.unsqueeze(1).unsqueeze(0)
+        x = scores.view(-1, 4, s, s).softmax(-1) @ v
+        return x.transpose(1, 2).reshape(n // 3, 3, s, c) * 2
+
+    def cosines(self, q, k, v):
+        """As in Swin v2: a trained scale for each head."""
+        scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
+        return (scores * self.scale.clamp(max=4.6).exp() + self.bias).softmax(-1) @ v
+
     def batched(self, q, k, v):
         return torch.bmm(torch.softmax(torch.bmm(q, k.transpose(1, 2)) * q.shape[-1] ** -0.5, -1), v)
 
@@ -209,6 +224,7 @@ def torch_cases():
     averaged = Function(lambda self, x: self.inner(x, x, x, average_attn_weights=False), inner=mha)
     qkv = nn.Linear(16, 48)
     projections = nn.ModuleList([nn.Linear(16, 16) for _ in range(3)])
+    places = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(1))
     few = (heads[0], heads[1][:, :2], heads[2][:, :2])
     group_norm = nn.GroupNorm(4, 8, eps=1e-4)
     instance_norm = nn.InstanceNorm2d(8, affine=True)
@@ -258,6 +274,11 @@ def torch_cases():
         "packed_heads": (Function(packed_heads, qkv=qkv), (x,)),
         "sliced_heads": (Function(sliced_heads, qkv=qkv), (x,)),
         "windowed_attention": (Function(windowed, qkv=qkv, bias=parameter(4, 5, 5)), (random(2, 3, 5, 16),)),
+        "shifted_windows": (
+            Function(shifted_windows, qkv=qkv, bias=parameter(4, 5, 5), mask=nn.Buffer(-100.0 * (places > 0.7))),
+            (random(2, 3, 5, 16),),
+        ),
+        "cosine_attention": (Function(cosines, scale=parameter(4, 1, 1), bias=parameter(4, 5, 5)), heads),
         "batched_attention": (Function(batched), tuple(each.flatten(0, 1) for each in heads)),
         "sdpa": (Function(sdpa), heads),
         "sdpa_causal": (Function(sdpa_causal), heads),

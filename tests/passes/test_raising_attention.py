@@ -11,6 +11,9 @@ from passes_graphs import Graph
 from raising_checks import check_export, check_graph, random
 
 ONE = ["Attention"]
+UNIT = ["ReduceL2", "Clip", "Div"]
+WINDOWS = ["Reshape", "MatMul", "Add", "Reshape", "Transpose"]
+MASKED = ["Add", *["Reshape"] * 4, "Attention", "Reshape", "Transpose", "Reshape", "Mul"]
 SCRIPT = {
     "attention": ONE,
     "sdpa": ONE,
@@ -22,7 +25,10 @@ SCRIPT = {
     "padded_attention": ["Unsqueeze", "Unsqueeze", "Cast", "Sub", "Mul", "Attention"],
     "filled_attention": ["Unsqueeze", "Unsqueeze", "Not", "Where", "Attention"],
     "sdpa_masked": ["Unsqueeze", "Unsqueeze", "Where", "Attention"],
+    "cosine_attention": [*UNIT, *UNIT, "Clip", "Exp", "Mul", "Attention"],
+    "shifted_windows": [*WINDOWS, "Split", *["Squeeze"] * 3, *MASKED],
 }
+DYNAMO = {**SCRIPT, "sdpa_groups": ONE, "shifted_windows": [*WINDOWS, *["Slice", "Squeeze"] * 3, *MASKED]}
 
 
 @pytest.mark.parametrize("name", SCRIPT)
@@ -31,9 +37,9 @@ def test_torchscript_exports(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*SCRIPT, "sdpa_groups"])
+@pytest.mark.parametrize("name", DYNAMO)
 def test_dynamo_exports(name):
-    check_export("torch", name, SCRIPT.get(name, ONE))
+    check_export("torch", name, DYNAMO[name])
 
 
 QUERY = {name: random(2, 4, 5, 8, seed=seed) for seed, name in enumerate("qkv")}
@@ -174,3 +180,46 @@ def test_a_mask_over_one_key_is_no_mask():
     graph = Graph(18)
     y, _ = spelled(graph, mask=graph.weight(random(5, 1), "bias"))
     check_graph(graph, y, None, **QUERY)
+
+
+def shifted(graph: Graph, sizes: tuple[int, ...], parted: list[int]) -> str:
+    """Attention of windows on the inputs q, k, v; masks of those sizes are added to the scores, parted so."""
+    q, k, v = (graph.input(name, ["N", 4, 5, 8]) for name in "qkv")
+    masks = graph("Tanh", graph.input("mask", [*sizes]))
+    scores = graph("MatMul", q, graph("Transpose", k, perm=[0, 1, 3, 2]))
+    scores = graph("Add", graph("Reshape", scores, np.asarray(parted)), masks)
+    return graph("MatMul", graph("Softmax", graph("Reshape", scores, np.asarray([-1, 4, 5, 5]))), v)
+
+
+WINDOWED = {name: random(6, 4, 5, 8, seed=seed) for seed, name in enumerate("qkv")}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "changed"),
+    [((3, 4, 5, 5), []), ((1, 3, 4, 1, 5), ["Squeeze"]), ((1, 3, 1, 5, 5), ["Squeeze", "Expand"])],
+    ids=["each head", "each key", "all heads"],
+)
+def test_masks_of_windows(sizes, changed):
+    graph = Graph(18)
+    y = shifted(graph, sizes, [-1, 3, 4, 5, 5])
+    moves = ["Reshape"] * 3 + changed[1:] + ["Reshape"]
+    check_graph(graph, y, ["Tanh", *changed[:1], *moves, "Attention", "Reshape"], mask=random(*sizes), **WINDOWED)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parted"),
+    [((2, 3, 1, 5, 5), [2, 3, 4, 5, 5]), ((3, 1, 1, 5), [4, 3, 2, 5, 5]), ((3, 1, 5, 1), [2, 3, 4, 5, 5])],
+    ids=["a mask for each image", "other heads", "one key"],
+)
+def test_no_masks_of_windows(sizes, parted):
+    graph = Graph(18)
+    check_graph(graph, shifted(graph, sizes, parted), None, mask=random(*sizes), **WINDOWED)
+
+
+@pytest.mark.parametrize("sizes", [(4, 1, 5), (5, 5)])
+def test_a_factor_of_the_keys_is_no_scale(sizes):
+    graph = Graph(18)
+    q, k, v = (graph.input(name, ["N", 4, 5, 8]) for name in "qkv")
+    scores = graph("MatMul", q, graph("Transpose", k, perm=[0, 1, 3, 2]))
+    scores = graph("Mul", scores, graph.weight(random(*sizes), "factor"))
+    check_graph(graph, graph("MatMul", graph("Softmax", scores), v), None, **QUERY)

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from interlingua.ir.facts import shape_of
 from interlingua.passes.orders import order_of
-from interlingua.passes.raising import heads, masks
+from interlingua.passes.raising import heads, masks, windows
 from interlingua.passes.raising.reading import (
     Reading,
     Rule,
@@ -39,17 +39,28 @@ class _Scores:
     added: list[ir.Value] = dataclasses.field(default_factory=list)
     filled: list[tuple[ir.Value, bool, float]] = dataclasses.field(default_factory=list)
     """Condition, whether it is true where scores are kept, and what stands elsewhere."""
+    windows: tuple[ir.Value, int | str | None] | None = None
+    """Masks added to the scores of each window of an image, and how many images there are."""
+    factors: list[tuple[str, ir.Value]] = dataclasses.field(default_factory=list)
+    """What queries are multiplied by or divided by beside a number: one factor a head, or a query."""
+
+    @property
+    def masked(self) -> bool:
+        """Whether anything masks the scores."""
+        return bool(self.added or self.filled or self.windows)
 
 
 def _scores(reading: Reading, value: ir.Value | None, like: ir.Value) -> _Scores | None:
     """The scores down from the Softmax; None where something else is done to them."""
-    node = reading.made(value, "MatMul", "Add", "Mul", "Div", "Where")
+    node = reading.made(value, "MatMul", "Add", "Mul", "Div", "Reshape", "Where")
     if node is None or (value is not like and not reading.alone(value)):
         return None
     if node.op_type == "MatMul":
         return _Scores(node)
     if node.op_type == "Where":
         return _filled(reading, node, like)
+    if node.op_type == "Reshape":
+        return _by_windows(reading, node, like)
     for inner, other in sides(node) if node.op_type != "Div" else sides(node)[:1]:
         mark = reading.mark()
         factor = stated(other)
@@ -58,13 +69,36 @@ def _scores(reading: Reading, value: ir.Value | None, like: ir.Value) -> _Scores
             if found is not None:
                 found.added.append(other)
                 return found
-        elif node.op_type in ("Mul", "Div") and factor is not None and factor > 0:
+        elif node.op_type in ("Mul", "Div") and (factor is None or factor > 0):
             found = _scores(reading, inner, like)
-            if found is not None and not found.added and not found.filled:
-                found.scale *= factor if node.op_type == "Mul" else 1 / factor
-                return found
+            if found is not None and not found.masked:
+                if factor is not None:
+                    found.scale *= factor if node.op_type == "Mul" else 1 / factor
+                    return found
+                if _is_of_queries(other, found.product):
+                    found.factors.append((node.op_type, other))
+                    return found
         reading.back(mark)
     return None
+
+
+def _is_of_queries(factor: ir.Value, product: ir.Node) -> bool:
+    """Whether a factor of the scores is the same for all keys, so that queries may have it."""
+    shape, asked = sizes_of(factor), sizes_of(product.inputs[0])
+    if not shape or asked is None or len(shape) > len(asked) or shape[-1] != 1:
+        return False
+    pairs = zip(shape, asked[-len(shape) :], strict=True)
+    return all(size is not None and size in (1, wanted) for size, wanted in pairs)
+
+
+def _by_windows(reading: Reading, node: ir.Node, like: ir.Value) -> _Scores | None:
+    """The scores below masks of windows."""
+    inside = windows.window_masks(reading, node)
+    found = None if inside is None else _scores(reading, inside[0], like)
+    if inside is None or found is None or found.windows is not None or found.filled:
+        return None
+    found.windows = inside[1:]
+    return found
 
 
 def _filled(reading: Reading, node: ir.Node, like: ir.Value) -> _Scores | None:
@@ -138,10 +172,11 @@ def _through_reshapes(reading: Reading, value: ir.Value | None) -> ir.Value | No
 def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     """Replaces `MatMul(Softmax(scale · MatMul(Q, Transpose(K)) + mask), V)` by `Attention(Q, K, V, mask)`.
 
-    The scale may stand on queries, keys or scores; masks are added or filled in; heads repeated for groups of queries
-    become grouped attention. A row that is masked whole is NaN in the spelling and zeros in the operator, so masks
-    that are not known to be finite are taken only where the source guards against NaN, or the mask is a constant that
-    leaves something in each row. Parts in between that are used elsewhere, or a Dropout there, keep the spelling.
+    The scale may stand on queries, keys or scores, a factor for each head or query on the scores; masks are added or
+    filled in; heads repeated for groups of queries become grouped attention. Shifted windows, each with a mask of its
+    own, become heads. A row that is masked whole is NaN in the spelling and zeros in the operator, so masks that are
+    not known to be finite are taken only where the source guards against NaN, or the mask is a constant that leaves
+    something in each row. Parts in between that are used elsewhere, or a Dropout there, keep the spelling.
     """
     weights, value = node.inputs[0], node.inputs[1]
     guarded = _guarded(reading, weights)
@@ -167,6 +202,10 @@ def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
         return None
     key, second, extra = keys
     made = list(extra)
+    for op, factor in found.factors:
+        scaled = new(op, [query, factor], like=query)
+        made.append(scaled)
+        query = scaled.outputs[0]
     said = _masked(node, reading, found, guarded is not None)
     if said is None:
         return None
@@ -175,12 +214,15 @@ def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     groups = None if extra or count != 4 else heads.grouped(reading, key, value)
     if groups is not None:
         key, value = groups
-    if not _fits(query, key, value, softmax.inputs[0], mask):
+    if not _fits(query, key, value, softmax.inputs[0], mask if found.windows is None else None):
         return None
     size, scale = (shape_of(query) or (None,))[-1], found.scale * first * second
     if not isinstance(size, int) or not near(scale, 1 / math.sqrt(size), query):
         attributes["scale"] = scale
     operands = [query, key, value, mask]
+    if found.windows is not None:
+        inner = windows.with_windows(node, operands, attributes, found.windows[1])
+        return None if inner is None else [*made, *inner]
     if count == 4:
         return [*made, new("Attention", operands, attributes, like=node.outputs[0])]
     return (_lifted if count == 3 else _folded)(node, operands, attributes, made)
@@ -287,6 +329,13 @@ def _masked(
             where.outputs[0].shape = None
         made.append(where)
         terms.append(where.outputs[0])
+    if found.windows is not None:
+        kept = found.windows[0]
+        if not guarded and not masks.is_finite(kept) and not masks.masks_no_row(kept):
+            return None
+        builder = Builder(node)
+        terms.append(windows.by_windows(builder, kept))
+        made.extend(builder.nodes)
     while len(terms) > 1:
         total = new("Add", terms[:2], like=terms[0])
         joined = broadcast(sizes_of(terms[0]), sizes_of(terms[1]))
