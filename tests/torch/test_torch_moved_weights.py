@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import interlingua
@@ -34,6 +35,21 @@ class Rearranging(nn.Module):
         return (self.projection.T * 0.5) @ x
 
 
+class Attending(nn.Module):
+    """As Swin v2 and MaxViT: a bias of which a third is cleared, and a table of positions with a name of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(4, 12)
+        self.positions = nn.Parameter(torch.randn(9, 12))
+        self.register_buffer("index", torch.tensor([[3, 1], [0, 8]]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bias = self.qkv.bias.clone()
+        bias[4:8].zero_()
+        return F.linear(x, self.qkv.weight, bias) + self.positions[self.index.view(-1)].view(2, 2, 12)
+
+
 def loaded(folder: Path) -> nn.Module:
     spec = importlib.util.spec_from_file_location("model", folder / "model.py")
     assert spec is not None and spec.loader is not None
@@ -42,12 +58,11 @@ def loaded(folder: Path) -> nn.Module:
     return module.load()  # type: ignore[no-any-return]
 
 
-def test_state_dict_loads_and_gradients_are_those_of_the_source(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    source, x = Rearranging(), torch.randn(2, 4, 5)
-    report = interlingua.convert(source, "torch", tmp_path / "out", example_inputs=x)
+def agreed(source: nn.Module, x: torch.Tensor, out: Path) -> str:
+    """The generated code, whose state and gradients are the source's."""
+    report = interlingua.convert(source, "torch", out, example_inputs=x)
     assert {proof.verdict for proof in report.proofs} == {"proved"}
-    generated = loaded(tmp_path / "out")
+    generated = loaded(out)
     assert {n: p.shape for n, p in generated.named_parameters()} == {n: p.shape for n, p in source.named_parameters()}
     generated.load_state_dict(source.state_dict(), strict=True)
     for module in (source, generated):
@@ -55,8 +70,26 @@ def test_state_dict_loads_and_gradients_are_those_of_the_source(tmp_path: Path) 
     wanted = dict(source.named_parameters())
     for name, parameter in generated.named_parameters():
         torch.testing.assert_close(parameter.grad, wanted[name].grad)
-    text = (tmp_path / "out" / "model.py").read_text()
+    return (out / "model.py").read_text()
+
+
+def test_state_dict_loads_and_gradients_are_those_of_the_source(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    text = agreed(Rearranging(), torch.randn(2, 4, 5), tmp_path / "out")
     assert "self.scale[None, :, None]" in text and "self.positions[2:7]" in text
+
+
+def test_a_bias_that_is_changed_first_stays_its_layers(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    text = agreed(nn.Sequential(Attending(), nn.Tanh()), torch.randn(2, 2, 4), tmp_path / "out")
+    assert "nn.Linear(4, 12)" in text and "self.qkv.bias" in text
+    assert "nn.Embedding" not in text and "self.positions[" in text
+
+
+def test_a_bias_that_is_added_as_it_is_and_a_module_of_a_table_are_layers(tmp_path: Path) -> None:
+    source = nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 12))
+    text = agreed(source, torch.tensor([[3, 1], [0, 6]]), tmp_path / "out")
+    assert "nn.Embedding(7, 4)" in text and "nn.Linear(4, 12)" in text and "F.linear" not in text
 
 
 def test_a_model_without_a_state_keeps_its_weights_as_they_are_read(tmp_path: Path) -> None:

@@ -47,12 +47,16 @@ def _index(context: Context, indices: ir.Value) -> ast.expr:
 
 @lowers("Gather")
 def gather(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`x[:, index]`; `nn.Embedding` where the data is a trained table, and the indices are computed or it was one."""
+    """`x[:, index]`; `nn.Embedding` where the data is a trained table, and the indices are computed or it was one.
+
+    A table that the source's state has under a name of its own, as one of relative positions, makes no layer.
+    """
     data, indices = _input(node, "data"), _input(node, "indices")
     axis = facts["axis"]
     shape = shape_of(data)
     sizes = known(shape)
     table = is_constant(data) and context.trained(data) and sizes is not None and len(sizes) == 2
+    table = table and (not context.dialect.keeps_state or Weight(data).is_named("weight"))
     if table and axis in (0, -2) and (not is_constant(indices) or class_around(node, context.model) == "Embedding"):
         layer = context.layer(node, EMBEDDING, sizes or (), {}, {"weight": Weight(data)})
         return expressions.call(layer, [context.as_tensor(indices)])

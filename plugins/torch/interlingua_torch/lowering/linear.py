@@ -13,8 +13,10 @@ from interlingua.codegen.lowering import Context
 from interlingua.codegen.program import Layer, Statement
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
+from interlingua.ir import metadata
 from interlingua.ir.facts import is_constant, known, shape_of
 from interlingua.ir.origin import Parameter
+from interlingua.ir.parameters import remembered, value_of
 from interlingua.ir.scopes import class_around
 from interlingua.passes.orders import order_of
 from interlingua_torch.lowering import lowers
@@ -43,8 +45,27 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
             return _by_function(context, node, left, weight)
         if isinstance(Weight(right).origin, Parameter):
             return by_cards(context, node, facts)
+    bias = _bias_apart(context, node, weight) if context.dialect.keeps_state else None
+    if bias is not None:
+        layer = context.layer(node, LINEAR, sizes, {}, {"weight": weight, "bias": bias})
+        return by_api(context, node, FUNCTION, [context.ref(left), ast.Attribute(layer, "weight", ast.Load())])
     layer = context.layer(node, LINEAR, sizes, {"bias": False}, {"weight": weight})
     return expressions.call(layer, [context.ref(left)])
+
+
+def _bias_apart(context: Context, node: ir.Node, weight: Weight) -> Weight | None:
+    """The bias that the source's state has beside the weight, where this product gets it otherwise than as it is.
+
+    Swin v2 clears a third of it first. The layer owns it all the same: the state would have other names.
+    """
+    graph = context.model.graph
+    name = f"{str(weight.origin).rpartition('.')[0]}.bias"
+    beside = remembered(graph).get(name)
+    if beside is None or not beside.role or beside.shape != weight.shape[:1]:
+        return None
+    sums = (use.node for use in node.outputs[0].uses() if use.node.op_type == "Add")
+    added = (metadata.origin(value) for each in sums for value in each.inputs if value is not None)
+    return None if Parameter(name) in added else Weight(value_of(name, graph))
 
 
 def turned_table(node: ir.Node, context: Context) -> ir.Value | None:
