@@ -360,3 +360,23 @@ def test_preconditions_are_checked_under_debug():
     passes.run(model, (Breaks,), notes=Notes())
     with pytest.raises(ir.passes.PostconditionError, match="on purpose"):
         passes.run(model, (Breaks,), notes=Notes(), debug=True)
+
+
+@pytest.mark.parametrize(("folds", "wanted"), [(False, 1), (True, 3)], ids=["nothing", "a shape"])
+def test_shapes_are_inferred_again_only_where_the_graph_changed(folds, wanted, monkeypatch):
+    """Once for what stays; where a computed shape is resolved and what computed it is gone, again after either."""
+    infer, runs = onnx.shape_inference.infer_shapes, []
+
+    def counted(proto, **options):
+        runs.append(options.get("data_prop", False))
+        return infer(proto, **options)
+
+    graph = Graph(26)
+    x = graph.input("x", ["N", 4, 6])
+    y = graph("Relu", graph("Softmax", x, axis=-1))
+    y = graph("Reshape", y, graph("Shape", x)) if folds else y
+    model = graph.model(graph("Tanh", y))
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes", counted)
+    passes.run(model, notes=Notes())
+    assert len(runs) - runs.count(True) == wanted
+    assert [str(size) for size in model.graph.outputs[0].shape] == ["N", "4", "6"]

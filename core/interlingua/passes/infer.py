@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 
 import onnx
 import onnx_ir as ir
@@ -16,6 +17,9 @@ SMALL = 4096
 """Bytes up to which an initializer's values are shown to the inference, which reads shapes and axes out of them."""
 
 LONGEST = 1 << 16
+_MADE_UP = "unk__"
+
+_GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
 
 
 class InferShapes(Pass):
@@ -32,18 +36,100 @@ class InferShapes(Pass):
         return any(value.shape != shape for value, shape in before.items())
 
 
+@dataclasses.dataclass(frozen=True)
+class Inferred:
+    """What an inference went by, node by node, under which opset, and whether it left nothing open."""
+
+    nodes: Mapping[ir.Node, tuple[object, ...]]
+    inputs: tuple[object, ...]
+    opset: int | None
+    whole: bool
+
+    @classmethod
+    def of(cls, model: ir.Model) -> Inferred:
+        """What an inference of the model goes by, taken down right after it."""
+        nodes = {node: _signature(node) for node in model.graph.all_nodes()}
+        whole = all(_is_known(output) for node in nodes for output in node.outputs)
+        return cls(nodes, _types(model.graph.inputs), model.opset_imports.get(""), whole)
+
+    def holds(self, model: ir.Model) -> bool:
+        """Whether another inference could tell nothing else: every node is as it was, though some may be gone.
+
+        Another opset's inference may know more of what was left open.
+        """
+        if self.inputs != _types(model.graph.inputs):
+            return False
+        if self.opset != model.opset_imports.get("") and not self.whole:
+            return False
+        return all(self.nodes.get(node) == _signature(node) for node in model.graph.all_nodes())
+
+
+def _signature(node: ir.Node) -> tuple[object, ...]:
+    """All that the inference of a node goes by, and what it gave; numbers that are replaced are other numbers."""
+    held = tuple(node.attributes.values())
+    numbers = tuple(None if value is None else _Same(value.const_value) for value in node.inputs)
+    graphs = [graph for each in held if each.type in _GRAPHS for graph in _graphs(each)]
+    ends = tuple(value for graph in graphs for value in (*graph.inputs, *graph.outputs))
+    given = tuple(map(_Same, held))
+    return (node.domain, node.op_type, node.inputs, given, numbers, ends, _types(node.outputs))
+
+
+class _Same:
+    """An object that equals itself alone."""
+
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.held is other.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+
+def _graphs(attribute: ir.Attr) -> list[ir.Graph]:
+    return [attribute.as_graph()] if attribute.type == ir.AttributeType.GRAPH else list(attribute.as_graphs())
+
+
+def _types(values: Iterable[ir.Value]) -> tuple[object, ...]:
+    return tuple((value.type, None if value.shape is None else tuple(value.shape)) for value in values)
+
+
+def _is_known(value: ir.Value) -> bool:
+    """Whether type and shape are there, each size a number or a name."""
+    shape = value.shape
+    return value.type is not None and shape is not None and all(isinstance(s, int) or s.value for s in shape)
+
+
 def _inferred(model: ir.Model) -> onnx.ModelProto | None:
     """What ONNX's own inference makes of the model, without its large weights; None where it gives up."""
+    with _light(model.graph):
+        proto = ir.to_proto(model)
+    foreign_types.restore(proto.graph)
     try:
-        with _light(model.graph):
-            proto = ir.to_proto(model)
-        foreign_types.restore(proto.graph)
         inferred = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False)
-        if any(_is_long(info) for info in (*inferred.graph.value_info, *proto.graph.input, *inferred.graph.output)):
+        infos = (*inferred.graph.value_info, *proto.graph.input, *inferred.graph.output)
+        if _leaves_nothing_open(inferred.graph) or any(_is_long(info) for info in infos):
             return inferred
         return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
     except Exception:  # the inference throws C++ errors of many kinds; what it cannot say stays unknown
         return None
+
+
+def _leaves_nothing_open(graph: onnx.GraphProto) -> bool:
+    """Whether each size is a number or an input's, so that to propagate the values of shapes would tell no more."""
+    told = {info.name for info in (*graph.value_info, *graph.output) if _is_whole(info.type)}
+    plain = not any(attribute.HasField("g") or attribute.graphs for node in graph.node for attribute in node.attribute)
+    return plain and all(name in told for node in graph.node for name in node.output if name)
+
+
+def _is_whole(kind: onnx.TypeProto) -> bool:
+    if not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
+        return False
+    return all(
+        size.HasField("dim_value") or (size.dim_param and not size.dim_param.startswith(_MADE_UP))
+        for size in kind.tensor_type.shape.dim
+    )
 
 
 def _is_long(info: onnx.ValueInfoProto) -> bool:
@@ -139,7 +225,7 @@ def _name(model: ir.Model, before: dict[ir.Value, ir.Shape | None]) -> None:
 
 def generated(size: ir.SymbolicDim) -> bool:
     """Whether ONNX's inference made the name up; it makes the same one up for another size the next time."""
-    return size.value is not None and size.value.startswith("unk__")
+    return size.value is not None and size.value.startswith(_MADE_UP)
 
 
 def _fill(model: ir.Model) -> None:
