@@ -111,6 +111,22 @@ def test_what_mixes_samples_stays():
     check_fixed(graph, graph("MatMul", graph("Transpose", x, perm=[1, 0]), weights(1, 4)), "mixes samples")
 
 
+def test_places_of_maxima_that_count_through_all_samples_stay():
+    graph = Graph(22)
+    x = graph.input("x", [1, 2, 4, 4])
+    values, places = graph("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], outputs=2)
+    check_free(graph, values, 2, 4, 4)
+    check_fixed(graph, places, "MaxPool")
+
+
+def test_lengths_of_one_sample_stay():
+    graph = Graph(22)
+    x = graph.input("x", [1, 5, 3])
+    turned, length = graph("Transpose", x, perm=[1, 0, 2]), np.asarray([2], np.int32)
+    y = graph("GRU", turned, weights(1, 12, 3), weights(1, 12, 4), weights(1, 24), length, hidden_size=4)
+    check_fixed(graph, graph("Squeeze", y, sizes(1)), "GRU")
+
+
 def test_an_operator_nobody_vouches_for_stays():
     graph = Graph(18)
     x = graph.input("x", [1, 4])

@@ -39,9 +39,13 @@ def _elementwise(proof: Induction, node: ir.Node) -> Stack | None:
 
 
 def _images(proof: Induction, node: ir.Node) -> Stack | None:
-    """Convolutions, poolings, normalizations of N C *: the batch is the first axis, whole."""
+    """Convolutions, poolings, normalizations of N C *: the batch is the first axis, whole.
+
+    Indices of maxima count through all samples.
+    """
     stack = alone(proof, node)
-    return stack if stack == Stack(0) and not integer(node, "training_mode", 0) else None
+    counts = node.op_type == "MaxPool" and any(each.uses() or each.is_graph_output() for each in node.outputs[1:])
+    return stack if stack == Stack(0) and not counts and not integer(node, "training_mode", 0) else None
 
 
 def _matmul(proof: Induction, node: ir.Node) -> Stack | None:
@@ -162,8 +166,13 @@ def _running(proof: Induction, node: ir.Node) -> Stack | None:
 
 
 def _recurrent(proof: Induction, node: ir.Node) -> Found:
-    """Samples along the second axis of the sequence; a first state that is the same for all is expanded."""
+    """Samples along the second axis of the sequence; a first state that is the same for all is expanded.
+
+    Lengths are those of one sample.
+    """
     if proof.of(node.inputs[0]) != Stack(1) or integer(node, "layout", 0):
+        return None
+    if len(node.inputs) > 4 and node.inputs[4] is not None:
         return None
     if any(proof.of(value) is not None for value in (*node.inputs[1:5], *node.inputs[7:])):
         return None
