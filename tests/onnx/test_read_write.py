@@ -116,6 +116,26 @@ def test_values_that_nothing_computes_are_named(path):
         read(path)
 
 
+@pytest.mark.parametrize(("kind", "held"), [("INT", {"ints": [0]}), ("FLOAT", {"i": 0}), ("INTS", {"i": 1})])
+def test_attributes_that_hold_something_else_than_they_say_are_refused(tmp_path, kind, held):
+    text = '<ir_version: 9, opset_import: ["": 18]> g (float[2, 3] x) => (float[2, 3] y) { y = Softmax <axis = 1> (x) }'
+    proto = onnx.parser.parse_model(text)
+    (attribute,) = proto.graph.node[0].attribute
+    attribute.Clear()
+    attribute.MergeFrom(onnx.AttributeProto(name="axis", type=onnx.AttributeProto.AttributeType.Value(kind), **held))
+    onnx.save(proto, tmp_path / "wrong.onnx")
+    with pytest.raises(InvalidSource, match="Received 'axis' of a 'Softmax'"):
+        read(tmp_path / "wrong.onnx")
+
+
+def test_a_zero_that_a_writer_leaves_out_is_one(tmp_path):
+    text = '<ir_version: 9, opset_import: ["": 18]> g (float[2, 3] x) => (float[2, 3] y) { y = Softmax <axis = 0> (x) }'
+    proto = onnx.parser.parse_model(text)
+    proto.graph.node[0].attribute[0].ClearField("i")
+    onnx.save(proto, tmp_path / "zero.onnx")
+    assert read(tmp_path / "zero.onnx").model.graph.node(0).attributes["axis"].as_int() == 0
+
+
 def test_weights_stay_in_the_file(tmp_path):
     graph = Graph()
     x = graph.input("x", [1, 2048])

@@ -104,7 +104,7 @@ def _check_attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> No
         attribute.type = held[0]
     numbers = (onnx.AttributeProto.FLOAT, onnx.AttributeProto.INT, onnx.AttributeProto.STRING)
     empty = attribute.type in numbers or attribute.type in _HOLDS_MANY  # some writers leave zeros and "" out
-    if attribute.type not in held and not empty:
+    if attribute.type not in held and (held or not empty):
         raise InvalidSource(
             f"Expected attributes that hold what they say. Received {attribute.name!r} of a {node.op_type!r}."
         )
