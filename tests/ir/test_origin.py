@@ -17,6 +17,7 @@ from interlingua.ir.origin import (
     parameters,
     parse,
     reshape,
+    shape_after,
     simplified,
     transpose,
 )
@@ -77,8 +78,22 @@ def test_values():
         found = evaluate(parse(text), arrays)
         assert found.dtype == expected.dtype
         assert np.array_equal(found, expected), text
+        origin, shapes = parse(text), [(2, 3, 4)]
+        operands = origin.operands if isinstance(origin, Call) else ()
+        if all(isinstance(each, Parameter) for each in operands):
+            assert shape_after(origin.function, shapes * len(operands), origin.numbers) == expected.shape, text
     with pytest.raises(OriginError, match="'c'"):
         evaluate(parse("add(a, c)"), arrays)
+
+
+@pytest.mark.parametrize(
+    "text", ["concat(a, b, -1)", "slice(a, -1, 0, 2)", "take(a, -2, 1, 0)", "add(c, a)", "multiply(a, c)"]
+)
+def test_shapes_of_axes_from_the_end_and_of_operands_that_broadcast(text):
+    arrays = {"a": np.ones((2, 3, 4)), "b": np.ones((2, 3, 5)), "c": np.ones((3, 1))}
+    origin = parse(text)
+    shapes = [arrays[each.name].shape for each in origin.operands]
+    assert shape_after(origin.function, shapes, origin.numbers) == evaluate(origin, arrays).shape
 
 
 @given(st.permutations(range(4)), st.permutations(range(4)))

@@ -149,7 +149,7 @@ def shape_after(function: str, shapes: Sequence[tuple[int, ...]], numbers: Seque
         return tuple(math.prod(shape) // rest if size == -1 else size for size in whole)
     if function == "broadcast":
         return whole
-    axis = whole[-1] if function == "concat" else whole[0] if whole else 0
+    axis = (whole[-1] if function == "concat" else whole[0] if whole else 0) % max(len(shape), 1)
     if function == "slice":
         stop = None if whole[2] < 0 and len(whole) > 3 and whole[3] < 0 else whole[2]
         size = len(range(shape[axis])[slice(whole[1], stop, *whole[3:])])
@@ -158,7 +158,7 @@ def shape_after(function: str, shapes: Sequence[tuple[int, ...]], numbers: Seque
     elif function == "concat":
         size = sum(each[axis] for each in shapes)
     else:
-        return shape
+        return np.broadcast_shapes(*shapes)
     return (*shape[:axis], size, *shape[axis + 1 :])
 
 
