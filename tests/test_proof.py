@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,22 @@ def test_right_conversion_is_proved_thrice(converted: Path) -> None:
     report = json.loads((converted / "report.json").read_text())
     assert [row["what"] for row in report["proofs"]] == ["IR in onnxruntime", "torch-export artifact", "model.py"]
     assert all(row["verdict"] == "proved" and row["outputs"][0]["relative"] < 1e-5 for row in report["proofs"])
+
+
+@pytest.mark.parametrize("kind", ["one array", "no archive", "empty", "not there", "text"])
+def test_inputs_that_are_no_named_arrays_are_refused(lenet: Path, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "inputs.npz"
+    if kind == "one array":
+        path = tmp_path / "inputs.npy"
+        np.save(path, np.ones((2, 3)))
+    elif kind == "text":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x", "words")
+    elif kind != "not there":
+        path.write_bytes(b"PK\x03\x04 and no more" if kind == "no archive" else b"")
+    with pytest.raises(InvalidSource, match=r"Expected an \.npz file of plain arrays"):
+        interlingua.convert(lenet, "onnx", tmp_path / "out", verify_inputs=path)
+    assert not (tmp_path / "out").exists()
 
 
 def test_wrong_lowering_names_its_layer(lenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,16 +25,12 @@ def run(
 
     from interlingua import verbs
     from interlingua.cli.display import show_table
-    from interlingua.errors import InvalidSource, OutputError
+    from interlingua.errors import OutputError
+    from interlingua.proof.inputs import arrays_in
 
-    try:
-        with np.load(inputs, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise InvalidSource(f"Expected an .npz file of plain arrays. Received {str(inputs)!r}: {error}") from error
     found = verbs.run(
         artifact,
-        arrays,
+        arrays_in(inputs),
         inputs=options.names(input_names),
         outputs=options.names(outputs),
         input_shape=options.shapes(input_shape),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -82,6 +84,26 @@ def _shape(port: Port, example: Array | None, labels: Mapping[str, int], batch: 
     return [int(size) for size in sizes if size is not None]
 
 
+def arrays_in(path: Path) -> dict[str, Array]:
+    """The arrays of a user's `.npz`, by name.
+
+    Raises:
+        InvalidSource: the file is no `.npz` of plain arrays.
+    """
+    try:
+        data = np.load(path, allow_pickle=False)
+        if not isinstance(data, np.lib.npyio.NpzFile):
+            raise ValueError("it holds one array, which has no name")
+        with data:
+            arrays = {name: data[name] for name in data.files}
+        foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+        if foreign:
+            raise ValueError(f"{foreign[0]} is no array")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InvalidSource(f"Expected an .npz file of plain arrays. Received {str(path)!r}: {error}") from error
+    return arrays
+
+
 def load(path: Path, ports: Sequence[Port]) -> dict[str, Array]:
     """Inputs of a user's `.npz`, by the inputs' names.
 
@@ -89,11 +111,7 @@ def load(path: Path, ports: Sequence[Port]) -> dict[str, Array]:
         InvalidSource: the file is no `.npz` of plain arrays.
         UsageError: its names or shapes are not the model's.
     """
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays: Mapping[str, Array] = {name: data[name] for name in data.files}
-    except (OSError, ValueError) as error:
-        raise InvalidSource(f"Expected an .npz file of plain arrays. Received {str(path)!r}: {error}") from error
+    arrays = arrays_in(path)
     names = [port.name for port in ports]
     if set(arrays) != set(names):
         raise UsageError(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from interlingua.artifact import Artifact, ReadOptions, Source
 from interlingua.errors import InvalidSource, UntrustedSource, UsageError
+from interlingua.proof.inputs import arrays_in
 from interlingua.scratch import scratch_folder
 from interlingua.worker import shared
 from interlingua_torch.frontend.exported import check, model_of
@@ -63,7 +62,7 @@ def read_module(artifact: Artifact, options: ReadOptions) -> Source:
     folder = scratch_folder(options)
     reply = shared("torch").call(
         "export_source",
-        _examples(options),
+        arrays_in(options.examples) if options.examples is not None else {},
         phase="export to ONNX",
         timeout=_SECONDS,
         source=source,
@@ -85,18 +84,6 @@ def _weights(path: Path) -> Path:
     if not path.is_file():
         raise InvalidSource(f"Expected a file of weights (.safetensors, .pt, .pth). Received {str(path)!r}.")
     return path.resolve()
-
-
-def _examples(options: ReadOptions) -> dict[str, np.ndarray[Any, Any]]:
-    if options.examples is None:
-        return {}
-    try:
-        with np.load(options.examples, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise InvalidSource(
-            f"Expected an .npz file of plain arrays. Received {str(options.examples)!r}: {error}"
-        ) from error
 
 
 def _known(name: str, sizes: tuple[int | None, ...]) -> list[int]:
