@@ -52,6 +52,19 @@ def test_dynamic_axes_bear_their_labels_and_a_length_of_one_is_no_constant(tmp_p
     assert any("length 2" in note.text for note in report.notes)
 
 
+def test_dynamic_axes_are_counted_from_the_end_too() -> None:
+    source = interlingua.read(nets.Small(), example_inputs=torch.randn(1, 3, 8, 9), dynamic={"x": {-1: "width"}})
+    (value,) = source.model.graph.inputs
+    assert value.shape is not None and [str(size) for size in value.shape] == ["1", "3", "8", "width"]
+    assert not len(source.notes)
+
+
+@pytest.mark.parametrize("axis", [4, -5])
+def test_a_dynamic_axis_that_is_not_there_is_named(axis: int) -> None:
+    with pytest.raises(UsageError, match=f"x, which has 4. Received {axis}"):
+        interlingua.read(nets.Small(), example_inputs=torch.randn(1, 3, 8, 9), dynamic={"x": {axis: "width"}})
+
+
 @pytest.mark.parametrize("target", ["onnx", "torch"])
 def test_nested_signatures_are_kept(tmp_path: Path, target: str) -> None:
     module = nets.Nested()

@@ -153,7 +153,7 @@ def test_an_exported_program_that_computes_otherwise_is_an_error(
 def test_what_is_no_refusal_of_the_exporter_is_an_error(
     spoiled: Callable[[str], Path], tmp_path: Path, said: str, verify: bool
 ) -> None:
-    with pytest.raises(WorkerFailed, match="NameError|ZeroDivisionError"):
+    with pytest.raises(WorkerFailed, match=r"NameError|ZeroDivisionError"):
         interlingua.convert(spoiled(said), "torch", tmp_path / "out", verify=verify)
     assert not (tmp_path / "out").exists()
 

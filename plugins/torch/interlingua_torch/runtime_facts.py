@@ -99,16 +99,20 @@ def dynamic_axes(call, dynamic):
 def enlarged(call, args, kwargs, dynamic):
     """The arguments with dynamic axes of length 1 made 2: tracing would take 1 for a constant.
 
+    Axes that are counted from the end are counted from the first in `dynamic` afterwards.
+
     Raises:
         Problem: an axis is not there.
     """
     values, notes = leaf_values(call, args, kwargs), []
     for name, axes in dynamic.items():
         tensor = values[name]
-        for axis, label in axes.items():
+        for axis in axes:
             if not -tensor.ndim <= axis < tensor.ndim:
                 said = "Expected an axis of %s, which has %d. Received %d." % (name, tensor.ndim, axis)
                 raise Problem(said, "UsageError")
+        dynamic[name] = {axis % tensor.ndim: label for axis, label in axes.items()}
+        for axis, label in dynamic[name].items():
             if values[name].shape[axis] == 1:
                 values[name] = torch.cat([values[name]] * 2, axis)
                 notes.append(
