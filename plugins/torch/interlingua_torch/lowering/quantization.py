@@ -124,11 +124,15 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     return _matrices(context, node, "A", "B")
 
 
-def _again(context: Context, node: ir.Node, whole: ast.expr, first: str, second: str, shape: str = "") -> ast.expr:
-    """A product of whole numbers with the scales of its factors, quantized."""
+def _again(context: Context, node: ir.Node, whole: ast.expr, first: str, second: str, *shapes: str) -> ast.expr:
+    """A product of whole numbers with the scales of its factors, quantized; `shapes` are those of several scales."""
     scales = [context.as_tensor(_value(node, f"{name}_scale")) for name in (first, second)]
-    if shape and shape_of(_value(node, f"{second}_scale")) not in ((), (1,)):
-        scales[1] = fill(context, f"S.reshape({shape})", S=scales[1])
+    for place, (name, shape) in enumerate(zip((first, second), shapes, strict=False)):
+        size = shape_of(_value(node, f"{name}_scale")) or ()
+        if shape and len(size) == 1 and size != (1,):
+            scales[place] = fill(context, f"S.reshape({shape})", S=scales[place])
+    if shape_of(_value(node, "y_scale")) not in (None, (), (1,)):
+        raise Unsupported("products quantized by more than one scale")
     dtype = _value(node, "y_zero_point").dtype
     assert dtype is not None
     kind = element_type(context, dtype)
@@ -143,7 +147,7 @@ def _again(context: Context, node: ir.Node, whole: ast.expr, first: str, second:
 def quantized_product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`quantize(a' @ b' * (a_scale * b_scale), y_scale, y_zero_point, …)`."""
     context.note_mapping(node, "torch.matmul")
-    return _again(context, node, _matrices(context, node, "a", "b"), "a", "b")
+    return _again(context, node, _matrices(context, node, "a", "b"), "a", "b", "-1, 1")
 
 
 def _convolution(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
@@ -184,4 +188,4 @@ def quantized_convolution(context: Context, node: ir.Node, facts: Facts) -> ast.
     bias = _tensor(context, node, "B")
     if bias is not None:
         whole = fill(context, f"X + B.reshape({shape})", X=whole, B=bias)
-    return _again(context, node, fill(context, "X.float()", X=whole), "x", "w", shape)
+    return _again(context, node, fill(context, "X.float()", X=whole), "x", "w", "", shape)
