@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils import _pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from interlingua.ir.origin import evaluate, is_permutation, parse
 
@@ -83,17 +84,29 @@ def gradients_agree(
     permuted weight is the permuted gradient. Where the gradients differ in float32, they are compared in float64, to
     the same tolerance, if both modules take it: a unit of a ReLU whose argument is nearer to zero than float32 rounds
     has either one-sided gradient there, so that two right models differ, while a wrong one differs in both types. What
-    float32 gave is told too, and must be finite.
+    float32 gave is told too, and must be finite. What the code itself says is float32 is float64 then.
     """
     found = _compared(module, generated, inputs, origins, unused)
     if found["agrees"] or "reason" in found or not math.isfinite(found["relative"]):
         return found
     try:
+        with torch.no_grad():
+            for each in (module, generated):
+                each(*inputs)  # what it keeps of a call, as RAFT does, is copied only without a gradient
         wide = [copy.deepcopy(each).double() for each in (module, generated)]
-        told = _compared(wide[0], wide[1], _doubled(inputs), origins, unused)
+        with _Widened():
+            told = _compared(wide[0], wide[1], _doubled(inputs), origins, unused)
     except (RuntimeError, TypeError, ValueError) as error:  # a type that the code itself fixes
         return {**found, "reason": f"not in float64: {type(error).__name__}"}
     return {**told, "dtype": "float64", "float32": {key: found[key] for key in ("relative", "worst")}}
+
+
+class _Widened(TorchDispatchMode):
+    """Computes in float64 what code asks for in float32: `x.float()`, `torch.zeros(3, dtype=torch.float32)`."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        wide = _pytree.tree_map(lambda leaf: torch.float64 if leaf is torch.float32 else leaf, (args, kwargs or {}))
+        return func(*wide[0], **wide[1])
 
 
 def _doubled(inputs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -34,10 +35,15 @@ class Kinked(nn.Module):
 
 
 class Narrow(Kinked):
-    """One whose code fixes the type."""
+    """One whose code fixes the type, and which keeps what it computed."""
+
+    def __init__(self, *, left: bool, dtype: torch.dtype) -> None:
+        super().__init__(left=left)
+        self.dtype = dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.float()) + F.linear(x.float(), self.weight) * 0.0
+        self.kept = super().forward(x.to(self.dtype)) + F.linear(x.to(self.dtype), self.weight.to(self.dtype)) * 0.0
+        return self.kept
 
 
 class Lost(nn.Module):
@@ -73,8 +79,18 @@ def test_a_wrong_gradient_is_wrong_in_float64_too() -> None:
     assert found["worst"] == "weight" and found["relative"] == pytest.approx(0.01, rel=0.1)
 
 
+def test_code_that_says_float32_is_judged_in_float64_too() -> None:
+    first, second = (Narrow(left=left, dtype=torch.float32) for left in (True, False))
+    found = measures.gradients_agree(first, second, INPUTS, {}, set())
+    assert found["agrees"] and found["dtype"] == "float64" and found["relative"] < 1e-12
+
+
 def test_a_module_that_does_not_take_float64_is_not_excused() -> None:
-    found = measures.gradients_agree(Kinked(left=True), Narrow(left=False), INPUTS, {}, set())
+    class Refusing(Kinked):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) + F.linear(x, torch.from_numpy(np.ones(3, np.float32))) * 0.0
+
+    found = measures.gradients_agree(Kinked(left=True), Refusing(left=False), INPUTS, {}, set())
     assert not found["agrees"] and found["relative"] > measures.GRADIENTS
     assert found["reason"] == "not in float64: RuntimeError"
 
