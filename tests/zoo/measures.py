@@ -94,14 +94,14 @@ def gradients_agree(
             for each in (module, generated):
                 each(*inputs)  # what it keeps of a call, as RAFT does, is copied only without a gradient
         wide = [copy.deepcopy(each).double() for each in (module, generated)]
-        with _Widened():
+        with _Widened():  # type: ignore[no-untyped-call]
             told = _compared(wide[0], wide[1], _doubled(inputs), origins, unused)
     except (RuntimeError, TypeError, ValueError) as error:  # a type that the code itself fixes
         return {**found, "reason": f"not in float64: {type(error).__name__}"}
     return {**told, "dtype": "float64", "float32": {key: found[key] for key in ("relative", "worst")}}
 
 
-class _Widened(TorchDispatchMode):
+class _Widened(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Computes in float64 what code asks for in float32: `x.float()`, `torch.zeros(3, dtype=torch.float32)`."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
