@@ -53,9 +53,9 @@ def test_agrees_with_onnxruntime(name: str, tmp_path: Path) -> None:
 def test_a_product_with_a_scale_for_each_row(tmp_path: Path) -> None:
     """The standard has one for each row of the first factor; onnxruntime refuses it, the reference broadcasts it."""
     rows = "s = Constant <value = float[4] {0.01, 0.02, 0.03, 0.04}> () z = Constant <value = uint8[4] {1, 2, 3, 4}> ()"
-    whole = "t = Constant <value_float = 0.02> () u = Constant <value = uint8 {3}> () v = Constant <value_float = 0.5> ()"
-    product = "y = QLinearMatMul (a, s, z, b, t, u, v, u)"
-    graph = f"(uint8[4, 4] a, uint8[4, 4] b) => (uint8[4, 4] y) {{ {rows} {whole} {product} }}"
+    both = "u = Constant <value = uint8 {3}> () t = Constant <value_float = 0.02> ()"
+    product = "v = Constant <value_float = 0.5> () y = QLinearMatMul (a, s, z, b, t, u, v, u)"
+    graph = f"(uint8[4, 4] a, uint8[4, 4] b) => (uint8[4, 4] y) {{ {rows} {both} {product} }}"
     draw = np.random.default_rng(0)
     a, b = (draw.integers(0, 255, (4, 4)).astype(np.uint8) for _ in "ab")
     scales, points = np.array([[0.01], [0.02], [0.03], [0.04]]), np.array([[1], [2], [3], [4]])
