@@ -44,6 +44,63 @@ SD_TABLE = {
     "inter_conv2": 111808,
     "predict_flow2": 1154,
 }
+CONTRACTING = {
+    "conv4": 1180160,
+    "conv4_1": 2359808,
+    "conv5": 2359808,
+    "conv5_1": 2359808,
+    "conv6": 4719616,
+    "conv6_1": 9438208,
+    "deconv5": 8389120,
+    "deconv4": 4202752,
+    "deconv3": 1577088,
+    "deconv2": 395328,
+    "predict_flow6": 18434,
+    "predict_flow5": 18470,
+    "predict_flow4": 13862,
+    "predict_flow3": 6950,
+    "predict_flow2": 3494,
+}
+"""From 1/16 on, and every deconvolution and prediction: the same in S and C."""
+S_TABLE = {
+    "conv1": 37696,
+    "conv2": 204928,
+    "conv3": 819456,
+    "conv3_1": 590080,
+    **CONTRACTING,
+    **{f"upsampled_flow{level + 1}_to_{level}": 64 for level in (5, 4, 3, 2)},
+}
+C_TABLE = {
+    "conv1": 9472,
+    "conv2": 204928,
+    "conv3": 819456,
+    "conv_redir": 8224,
+    "conv3_1": 1090048,
+    **CONTRACTING,
+    **{f"upsampled_flow{level + 1}_to_{level}": 66 for level in (5, 4, 3, 2)},
+}
+FUSION_TABLE = {
+    "conv0": 6400,
+    "conv1": 36928,
+    "conv1_1": 73856,
+    "conv2": 147584,
+    "conv2_1": 147584,
+    "predict_flow2": 2306,
+    "upsampled_flow2_to_1": 66,
+    "deconv1": 65568,
+    "inter_conv1": 46688,
+    "predict_flow1": 578,
+    "upsampled_flow1_to_0": 66,
+    "deconv0": 41488,
+    "inter_conv0": 11824,
+    "predict_flow0": 290,
+}
+TABLES = {
+    flownet.FlowNetSD: SD_TABLE,
+    flownet.FlowNetS: S_TABLE,
+    flownet.FlowNetC: C_TABLE,
+    flownet.FlowNetFusion: FUSION_TABLE,
+}
 TOTALS = {
     flownet.FlowNetSD: 45_371_666,
     flownet.FlowNetS: 38_695_322,
@@ -57,10 +114,12 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def test_small_displacement_table() -> None:
+@pytest.mark.parametrize("network", TABLES, ids=lambda kind: kind.__name__)
+def test_table_of_layers(network: type[nn.Module]) -> None:
     with torch.device("meta"):
-        network = flownet.FlowNetSD()
-    assert {name: count(part) for name, part in network.named_children()} == SD_TABLE
+        layers = {name: count(part) for name, part in network().named_children()}
+    assert layers == TABLES[network]
+    assert sum(layers.values()) == TOTALS[network]
 
 
 @pytest.mark.parametrize("network", TOTALS, ids=lambda kind: kind.__name__)
@@ -74,9 +133,21 @@ def test_simple_network_on_six_channels() -> None:
         assert count(flownet.FlowNetS(6)) == 38_676_506
 
 
-def test_small_displacements_at_a_quarter_of_the_size() -> None:
+@pytest.mark.parametrize(
+    ("network", "given", "found"),
+    [
+        (flownet.FlowNetSD, (1, 6, 512, 512), (1, 2, 128, 128)),
+        (flownet.FlowNetS, (1, 12, 512, 512), (1, 2, 128, 128)),
+        (flownet.FlowNetC, (1, 6, 512, 512), (1, 2, 128, 128)),
+        (flownet.FlowNetFusion, (1, 11, 512, 512), (1, 2, 512, 512)),
+        (flownet.FlowNet2, (1, 3, 2, 128, 128), (1, 2, 128, 128)),
+    ],
+)
+def test_flows_at_a_quarter_of_the_size_or_the_whole(
+    network: type[nn.Module], given: tuple[int, ...], found: tuple[int, ...]
+) -> None:
     with torch.device("meta"):
-        assert flownet.FlowNetSD()(torch.empty(1, 6, 512, 512)).shape == (1, 2, 128, 128)
+        assert network()(torch.empty(given)).shape == found
 
 
 def test_correlation_by_hand() -> None:

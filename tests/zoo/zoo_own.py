@@ -12,14 +12,17 @@ from zoo_rows import Architecture, images, made
 class FullyConvolutional(nn.Module):
     """A ResNet-18 whose classifier slides over an image of any size: (N, 3, H, W) to (N, 1000, rows, columns)."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: nn.Module | None = None) -> None:
         super().__init__()
         from torchvision.models import resnet18
 
-        whole = resnet18(weights=None)
+        whole = whole or resnet18(weights=None)
         self.features = nn.Sequential(*list(whole.children())[:-2])
         self.pool = nn.AvgPool2d(7)
         self.last_conv = nn.Conv2d(512, 1000, 1)
+        with torch.no_grad():
+            self.last_conv.weight.copy_(whole.fc.weight[:, :, None, None])
+            self.last_conv.bias.copy_(whole.fc.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.last_conv(self.pool(self.features(x)))
