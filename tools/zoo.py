@@ -20,7 +20,7 @@ RESULT = ROOT / "docs" / "results" / "zoo.json"
 WORK = ROOT / ".cache" / "zoo"
 PYTHON = ROOT / ".environments" / "zoo" / "bin" / "python"
 TESTS = ROOT / "tests" / "zoo"
-SECONDS = 1500.0
+SECONDS = 3600.0
 
 
 def main() -> int:
