@@ -10,7 +10,6 @@ DATA holds the source's inputs and outputs.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import resource
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from forward import module_of
 
 Arrays = list[np.ndarray[Any, Any]]
 Result = dict[str, Any]
@@ -85,16 +86,6 @@ def from_paddle(model: Any, code: str) -> Finish:
     return finish
 
 
-def imported(path: Path) -> Any:
-    """A Python file as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def onnx2torch(out: Path) -> Callable[[Path], Callable[[], Finish]]:
     """ONNX to a PyTorch module in memory."""
     import torchvision_shim  # noqa: F401
@@ -138,7 +129,7 @@ def x2paddle(out: Path) -> Callable[[Path], Callable[[], Finish]]:
             sys.path.insert(0, str(out / "paddle"))
             file = out / "paddle" / "x2paddle_code.py"
             with paddle.utils.unique_name.guard():  # the conversion took the names
-                model = imported(file).ONNXModel()
+                model = module_of(file).ONNXModel()
             model.set_dict(paddle.load(str(out / "paddle" / "model.pdparams")))
             return from_paddle(model, file.read_text())
 
@@ -163,7 +154,7 @@ def interlingua(out: Path, target: str) -> Callable[[Path], Callable[[], Finish]
         pipeline.write(pipeline.read(path).model, framework, folder)
 
         def loaded() -> Finish:
-            model, code = imported(folder / "model.py").load(), (folder / "model.py").read_text()
+            model, code = module_of(folder / "model.py").load(), (folder / "model.py").read_text()
             if target == "torch":
                 return from_torch(model)
             return from_paddle(model, code) if target == "paddle" else from_tensorflow(model, channels_last=False)

@@ -35,6 +35,8 @@ from suite import sources_digest
 from suite_cases import Case, Failed, by_onnxruntime
 from suite_targets import Runner, torch
 
+from interlingua.errors import InterlinguaError
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "docs" / "results" / "fuzz.json"
 CACHE = ROOT / ".cache" / "fuzz"
@@ -102,7 +104,7 @@ def outcome(run: Runner, model: bytes, feeds: Feeds, folder: Path) -> tuple[str,
         try:
             (outputs,) = run(case, Path(scratch))
         except Failed as failed:
-            typed = failed.stage == "write" and "Error" not in failed.reason.partition(":")[0]
+            typed = failed.stage == "write" and isinstance(failed.__cause__, InterlinguaError)
             return ("told", "") if typed else ("mismatch", f"{failed.stage}: {failed.reason}")
     wrong = _parted(expected, outputs)
     if not wrong:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from fuzz_elementwise import some_axes
-from fuzz_graphs import FLOATS, INTEGERS, Graph, Tensor, step
+from fuzz_graphs import FLOATS, INTEGERS, KINDS, Graph, Tensor, step
 from onnx import helper, numpy_helper
 
 ANY = (*FLOATS, *INTEGERS, "bool")
@@ -284,8 +284,6 @@ def loops(graph: Graph) -> None:
 
 
 def _port(name: str, like: Tensor) -> Any:
-    from fuzz_graphs import KINDS
-
     return helper.make_tensor_value_info(name, KINDS[like.dtype], None)
 
 
