@@ -185,6 +185,21 @@ def test_lists_of_unlike_length_make_one_class(tmp_path: Path) -> None:
     assert "self.first = Stage(4)" in made.text and "self.second = Stage(3)" in made.text
 
 
+def test_arguments_are_called_by_what_they_do(tmp_path: Path) -> None:
+    """The heads that attention splits by, though a table has as many columns; the height and width of an image."""
+    made = Generated(nets.Attending(), (torch.randn(2, 48, 12),), tmp_path / "out").proved()
+    text = "\n".join(made.lines("HeadsLayer"))
+    assert "def __init__(self, channels, num_heads, size, height, width):" in text
+    assert "nn.Parameter(torch.empty(9, num_heads))" in text and "unflatten(-1, (self.num_heads, -1))" in text
+    assert "reshape(2, self.channels, self.height, self.width)" in text
+
+
+def test_parts_are_taken_at_once_where_all_are_read(tmp_path: Path) -> None:
+    made = Generated(nets.Parted(), (torch.randn(2, 5, 6),), tmp_path / "out").proved()
+    assert "x, two = self.two(x).reshape(2, 5, 2, 4).permute(2, 0, 1, 3).unbind()" in made.text
+    assert made.text.count(".unbind()") == 1 and "y = x[0]" in made.text and "x[2]" in made.text
+
+
 def test_nested_arguments_and_results_are_the_sources(tmp_path: Path) -> None:
     x = torch.randn(2, 4)
     example = (x, {"u": x * 2, "v": [x + 1, x - 1]}, None)

@@ -345,6 +345,54 @@ class Stage(nn.Module):
         return torch.tanh(x)
 
 
+class Attending(nn.Module):
+    """Attention by heads, as many as a table has columns; windows; a depthwise part that knows height and width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = [(12, 3, 4), (20, 5, 2), (32, 4, 1)]
+        self.layers = nn.ModuleList([HeadsLayer(*each) for each in sizes])
+        self.widen = nn.ModuleList([nn.Linear(12, 20), nn.Linear(20, 32)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.widen[0](self.layers[0](x))[:, :24]
+        x = self.widen[1](self.layers[1](x))[:, :6]
+        return self.layers[2](x)  # type: ignore[no-any-return]
+
+
+class HeadsLayer(nn.Module):
+    def __init__(self, width: int, heads: int, rows: int) -> None:
+        super().__init__()
+        self.heads, self.rows = heads, rows
+        self.table = nn.Parameter(torch.randn(9, heads))
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.conv = nn.Conv2d(width, width, 3, padding=1, groups=width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        heads = (batch, length, self.heads, width // self.heads)
+        query, key, value = (each.reshape(heads).transpose(1, 2) for each in self.qkv(x).chunk(3, -1))
+        bias = self.table.mean(0)[:, None, None]
+        x = F.scaled_dot_product_attention(query, key, value, bias.expand(batch, -1, length, length))
+        x = self.proj(x.transpose(1, 2).reshape(x.shape[0], length, width))
+        image = x.transpose(1, 2).reshape(x.shape[0], width, self.rows, length // self.rows)
+        return x + self.conv(image).flatten(2).transpose(1, 2)
+
+
+class Parted(nn.Module):
+    """Parts of a packed projection: all of one, and two of three of another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.two, self.three = nn.Linear(6, 8), nn.Linear(4, 12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = self.two(x).reshape(2, 5, 2, 4).permute(2, 0, 1, 3)
+        x = parts[0] * torch.sigmoid(parts[1])
+        more = self.three(x).reshape(2, 5, 3, 4).permute(2, 0, 1, 3)
+        return more[0] * torch.tanh(more[2])
+
+
 class Nested(nn.Module):
     """Arguments and results that nest; an argument that is left out, one of a builtin's name."""
 

@@ -7,7 +7,9 @@ import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from interlingua.codegen.expressions import assign, name, operator
+from interlingua.codegen.derived import derived
+from interlingua.codegen.expressions import assign, name
+from interlingua.codegen.sizes import HEADS, meanings
 from interlingua.codegen.steps import Step, values_read
 from interlingua.codegen.unify import Hole, Role, filled, hole_index, text
 from interlingua.names import Identifiers
@@ -16,7 +18,8 @@ _INPUTS = ("in_channels", "in_features", "input_size")
 _OUTPUTS = ("out_channels", "out_features")
 _WIDTHS = {*_INPUTS, *_OUTPUTS, "num_features", "num_channels", "normalized_shape", "embedding_dim", "hidden_size"}
 _USUAL: Mapping[str, object] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
-_FORMS = (ast.ListComp, ast.GeneratorExp)
+_GENERAL = ("size", "height", "width", "length")
+"""Names of sizes that tell little: another argument's may be the same."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,24 +50,27 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
             if found is None:
                 return None
             meant[index] = found
-    derived = _derived(holes, whole)
-    free = [index for index in whole if index not in derived]
+    known = meanings(rows, steps, lambda index: _is_width(holes[index]))
+    widths = {index for index in whole if _is_width(holes[index])}
+    sizes = {index for index in whole if index not in widths and _is_size(holes[index])}
+    heads = {index for index, said in known.items() if said == HEADS}
+    follows = derived(holes, whole, widths, sizes, heads, steps)
+    free = [index for index in whole if index not in follows]
     used = {
         base
         for step in steps
         for tree in step.tree
         for node in ast.walk(tree)
         if (each := hole_index(node)) is not None
-        for base in [derived[each][1] if each in derived else each]
+        for base in (follows[each].needs if each in follows else {each})
     }
     owned = {_owned(node) for row in rows for node in ast.walk(row)}
-    names = _names(holes, free, {base for _, base, _ in derived.values()}, used, owned)
+    bases = {each.base for index, each in follows.items() if index in widths}
+    names = _names(holes, free, bases, used, owned, known)
     inner: dict[int, ast.expr] = {index: name(names[index]) for index in free}
     outer: dict[int, ast.expr] = {index: name(f"self.{names[index]}") for index in free}
     for table in (inner, outer):
-        for index, (sign, base, factor) in derived.items():
-            number = ast.Constant(factor)
-            table[index] = operator("*", number, table[base]) if sign == "*" else _quotient(table[base], number)
+        table.update({index: each.said(table) for index, each in follows.items()})
         table.update({index: table[other] for index, other in meant.items()})
     kept: list[ast.stmt] = [assign([f"self.{names[index]}"], name(names[index])) for index in free if index in used]
     order = sorted(free, key=lambda index: not _is_width(holes[index]))
@@ -83,36 +89,13 @@ def _is_flag(hole: Hole) -> bool:
     return any(role.name == "flag" for role in hole.roles)
 
 
-def _quotient(left: ast.expr, right: ast.expr) -> ast.expr:
-    return ast.BinOp(left, ast.FloorDiv(), right)
-
-
-def _numbers(hole: Hole) -> list[int] | None:
-    values = [each.value if isinstance(each, ast.Constant) else None for each in hole.values]
-    found = [value for value in values if isinstance(value, int) and not isinstance(value, bool) and value > 0]
-    return found if len(found) == len(values) else None
-
-
-def _derived(holes: Sequence[Hole], whole: Sequence[int]) -> dict[int, tuple[str, int, int]]:
-    """Widths that are always the same multiple or part of an earlier one: its sign, the other argument, the factor."""
-    found: dict[int, tuple[str, int, int]] = {}
-    for position, index in enumerate(whole):
-        mine = _numbers(holes[index])
-        if mine is None or len(set(mine)) < 2 or not _is_width(holes[index]):
-            continue
-        for other in whole[:position]:
-            theirs = _numbers(holes[other])
-            if other in found or theirs is None or not _is_width(holes[other]):
-                continue
-            for sign, large, small in (("*", mine, theirs), ("//", theirs, mine)):
-                factor = large[0] // small[0]
-                if factor > 1 and all(big == factor * little for big, little in zip(large, small, strict=True)):
-                    found.setdefault(index, (sign, other, factor))
-    return found
-
-
 def _is_width(hole: Hole) -> bool:
     return any(role.name in _WIDTHS for role in hole.roles)
+
+
+def _is_size(hole: Hole) -> bool:
+    """Whether it is a size in reshapes alone."""
+    return all(role.forward and not role.name.isidentifier() for role in hole.roles)
 
 
 def _owned(node: ast.AST) -> str:
@@ -125,17 +108,27 @@ def _owned(node: ast.AST) -> str:
 
 
 def _names(
-    holes: Sequence[Hole], free: Sequence[int], bases: set[int], kept: set[int], owned: set[str]
+    holes: Sequence[Hole],
+    free: Sequence[int],
+    bases: set[int],
+    kept: set[int],
+    owned: set[str],
+    known: Mapping[int, str],
 ) -> dict[int, str]:
     """The arguments' names; those that the class keeps have none of its layers and weights."""
     taken = Identifiers({"self"})
     widths = [index for index in free if _is_width(holes[index])]
     found: dict[int, str] = {}
     for index in free:
-        hint = _width(holes, widths, index, index in bases) if index in widths else _hint(holes[index].roles)
-        if hint in taken or (index in kept and hint in owned):
-            role = holes[index].roles[0]
-            hint = f"{role.attribute}_{hint}" if role.attribute else f"{hint}_value"
+        if index in widths:
+            hint = _width(holes, widths, index, index in bases)
+        else:
+            hint = _hint(holes[index].roles, known.get(index, ""))
+        attribute = holes[index].roles[0].attribute
+        if index in kept and hint in owned:
+            hint = f"{attribute}_{hint}" if attribute else f"{hint}_value"
+        elif hint in taken and attribute and hint not in _GENERAL:
+            hint = f"{attribute}_{hint}"
         found[index] = taken.take(hint, hint)
     return found
 
@@ -157,13 +150,18 @@ def _role_names(hole: Hole) -> list[str]:
     return [role.name for role in hole.roles]
 
 
-def _hint(roles: Sequence[Role]) -> str:
-    role = roles[0]
-    if role.name in ("flag", ""):
-        return role.attribute or "option"
-    if role.api == "range":
-        return f"num_{role.attribute}" if role.attribute else "count"
-    return role.name if role.name.isidentifier() else "size" if role.forward else f"{role.attribute}_size".strip("_")
+def _hint(roles: Sequence[Role], known: str) -> str:
+    """The name that a layer has for the argument, else what is `known` of its use, else one of what it is for."""
+    first = roles[0]
+    if first.name in ("flag", ""):
+        return first.attribute or "option"
+    if first.api == "range":
+        return f"num_{first.attribute}" if first.attribute else "count"
+    named = [role for role in roles if role.name.isidentifier()]
+    given = next((role.name for role in named if not role.forward), known)
+    if given or named:
+        return given or named[0].name
+    return "size" if first.forward else f"{first.attribute}_size".strip("_")
 
 
 def _default(argument: str, hole: Hole) -> ast.expr | None:

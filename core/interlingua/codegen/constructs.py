@@ -27,7 +27,7 @@ class Spelling:
     """A framework's containers, and how it says a tensor: `tensor` makes the statement, `parameter` the expression.
 
     `ordering` is the import of the `OrderedDict` in which a chain of named layers is given; `children` are a module's
-    own layers in their order, and `adding` gives it one by name.
+    own layers in their order, `adding` gives it one by name, and `slices` is the method that takes a value apart.
     """
 
     base: str
@@ -39,6 +39,7 @@ class Spelling:
     ordering: str
     children: str
     adding: str
+    slices: str
     tensor: Callable[[str, Tensor], ast.stmt]
     parameter: Callable[[Tensor], ast.expr]
 

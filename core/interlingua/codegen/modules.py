@@ -24,6 +24,7 @@ from interlingua.codegen.source import Item, Line, Suite, class_header, code, fu
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Module, attribute_of, tree_of
 from interlingua.codegen.ties import Ties
+from interlingua.codegen.unbound import unbound
 from interlingua.codegen.weights import Weight
 from interlingua.ir import metadata
 from interlingua.ir.scopes import classes_of, modules_of, ties_of
@@ -98,6 +99,7 @@ def modules_code(
     constructs = Constructs(dialect, spelling)
     for module in tree.root.everything():
         if not is_sequential(module):
+            module.steps = unbound(module.steps, module.outputs, spelling.slices)
             module.steps = rolled(module.steps, module.outputs, _sizes(module))
     reserved = {*dialect.reserved, *(row.short for row in dialect.abbreviations), program.name, *program.helpers}
     blocks = Blocks(tree.root, constructs, Identifiers(reserved))

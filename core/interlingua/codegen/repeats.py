@@ -11,6 +11,8 @@ from interlingua.codegen.constructs import Spelling
 from interlingua.codegen.expressions import call, name, operator
 
 _MANY = 3
+_MORE = 4
+"""So many numbers go on evenly by no chance."""
 _LETTERS = "ijkmn"
 _NUMBERED = re.compile(r"(.*?)(0|[1-9]\d*)")
 
@@ -35,8 +37,8 @@ def added(rows: Sequence[ast.stmt], spelling: Spelling) -> list[ast.stmt]:
             if not isinstance(row, ast.Assign) or not isinstance(target, ast.Attribute):
                 break
             pairs.append(ast.Tuple([ast.Constant(target.attr), row.value], ast.Load()))
-        count, item, letter = _longest(pairs)
-        if count < _MANY or not isinstance(item, ast.Tuple):
+        count, item, letter = _longest(pairs, len(pairs))
+        if not count or not isinstance(item, ast.Tuple):
             found.append(rows[position])
             position += 1
             continue
@@ -68,8 +70,8 @@ def _runs(items: Sequence[ast.expr]) -> list[ast.expr]:
     found: list[ast.expr] = []
     position = 0
     while position < len(items):
-        count, item, letter = _longest(items[position:])
-        if count < _MANY:
+        count, item, letter = _longest(items[position:], len(items))
+        if not count:
             found.append(items[position])
             position += 1
             continue
@@ -83,8 +85,11 @@ def _range(count: int) -> ast.expr:
     return call("range", [count])
 
 
-def _longest(items: Sequence[ast.expr]) -> tuple[int, ast.expr, str]:
-    """How many items from the first on go on alike, what they are by their number, and the number's name."""
+def _longest(items: Sequence[ast.expr], whole: int) -> tuple[int, ast.expr, str]:
+    """How many items from the first on go on alike, what they are by their number, and the number's name.
+
+    None go on where they are too few for their numbers to tell, and not the `whole` row.
+    """
     if len(items) < _MANY or isinstance(items[0], ast.Starred):
         return 0, ast.Constant(None), ""
     known = {node.id for item in items for node in ast.walk(item) if isinstance(node, ast.Name)}
@@ -96,7 +101,8 @@ def _longest(items: Sequence[ast.expr]) -> tuple[int, ast.expr, str]:
             break
         count, found = length, made
     used = any(isinstance(node, ast.Name) and node.id == letter for node in ast.walk(found))
-    return count, found, letter if used else "_"
+    least = _MORE if used and count < whole else _MANY
+    return (count if count >= least else 0), found, letter if used else "_"
 
 
 def _going_on(nodes: Sequence[object], index: ast.expr) -> object:

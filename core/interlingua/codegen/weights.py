@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from interlingua.axes import Rearrangement
-from interlingua.errors import Unsupported
+from interlingua.errors import Refusal, Unsupported, UnsupportedModel
 from interlingua.ir.metadata import origin
 from interlingua.ir.origin import FUNCTIONS, Call, Origin, Parameter, shape_after, simplified
 from interlingua.ir.stream import write_array
@@ -28,10 +28,15 @@ _DTYPES = {
     ir.DataType.INT32: "I32",
     ir.DataType.INT16: "I16",
     ir.DataType.INT8: "I8",
+    ir.DataType.UINT64: "U64",
+    ir.DataType.UINT32: "U32",
+    ir.DataType.UINT16: "U16",
     ir.DataType.UINT8: "U8",
     ir.DataType.BOOL: "BOOL",
+    ir.DataType.FLOAT8E4M3FN: "F8_E4M3",
+    ir.DataType.FLOAT8E5M2: "F8_E5M2",
 }
-
+_UNKNOWN = "safetensors has no such type"
 
 Step = tuple[str, tuple[Any, ...]]
 
@@ -111,14 +116,16 @@ def write_safetensors(path: Path, weights: Mapping[str, Weight], metadata: Mappi
     library's own writer wants every tensor in memory at once.)
 
     Raises:
-        Unsupported: a weight has a type that safetensors does not know.
+        UnsupportedModel: weights have a type that safetensors does not know, all of them named.
     """
+    foreign = [(name, weight.tensor.dtype) for name, weight in sorted(weights.items())]
+    refusals = [Refusal(str(dtype), name, _UNKNOWN) for name, dtype in foreign if dtype not in _DTYPES]
+    if refusals:
+        raise UnsupportedModel("Expected weights that safetensors holds. Received others:", refusals)
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     offset = 0
     for name, weight in sorted(weights.items()):
         dtype = weight.tensor.dtype
-        if dtype not in _DTYPES:
-            raise Unsupported(f"{name} is of type {dtype.name}, which safetensors does not hold")
         length = int(weight.size * dtype.itemsize)
         header[name] = {
             "dtype": _DTYPES[dtype],

@@ -117,6 +117,7 @@ SPELLING = Spelling(
     ordering="from collections import OrderedDict",
     children="self.children()",
     adding="self.add_module",
+    slices="unbind",
     tensor=_own_tensor,
     parameter=_parameter,
 )
