@@ -8,8 +8,8 @@ from pathlib import Path
 def tensorflow_cases():
     import tensorflow as tf
 
-    def spec(*shape):
-        return tf.TensorSpec(shape, tf.float32)
+    def spec(*shape, dtype=tf.float32):
+        return tf.TensorSpec(shape, dtype)
 
     generator = tf.random.Generator.from_seed(3)
     gamma, beta = (tf.Variable(generator.uniform([16]) + 0.5, name=name) for name in ("gamma", "beta"))
@@ -27,6 +27,10 @@ def tensorflow_cases():
     group = keras.layers.GroupNormalization(4)
     group.build((None, 6, 4, 8))
     layer.build((None, 5, 16))
+    dense = keras.layers.Dense(6, bias_initializer="random_normal")
+    dense.build((None, 5, 16))
+    embedding = keras.layers.Embedding(10, 6)
+    embedding.build((None, 5))
     recurrent = {
         "lstm": keras.layers.LSTM(6, return_sequences=True),
         "gru": keras.layers.GRU(6, return_sequences=True),
@@ -50,6 +54,12 @@ def tensorflow_cases():
         "relu6": (lambda x: tf.nn.relu6(x), x),
         "attention": (attention, [spec(None, 4, 5, 8)] * 3),
         "depth_to_space": (lambda x: tf.nn.depth_to_space(x, 2), [spec(None, 6, 4, 8)]),
+        "dense": (lambda x: dense(x), x),
+        "dense_of_any_length": (lambda x: dense(x), [spec(None, None, 16)]),
+        "tensordot": (lambda x: tf.tensordot(x, kernel, [[2], [0]]), x),
+        "embedding": (lambda x: embedding(x), [spec(None, 5)]),
+        "embedding_of_integers": (lambda x: embedding(x), [spec(None, 5, dtype=tf.int32)]),
+        "lookup": (lambda x: tf.nn.embedding_lookup(kernel, x), [spec(None, 5, dtype=tf.int64)]),
         "einsum": (lambda x: tf.einsum("bsi,io->bso", x, kernel), x),
         "l2_normalize": (lambda x: tf.math.l2_normalize(x, -1, epsilon=1e-12), x),
         "roll": (lambda x: tf.roll(x, 1, 1), x),
@@ -69,7 +79,13 @@ def export_tensorflow(folder: Path, names: list[str]) -> None:
     for name, (function, specs) in tensorflow_cases().items():
         if names and name not in names:
             continue
-        inputs = [random.normal(size=[2 if s is None else s for s in spec.shape]).astype(np.float32) for spec in specs]
+        shapes = [[2 if size is None else size for size in spec.shape] for spec in specs]
+        inputs = [
+            (random.normal(size=shape) if spec.dtype.is_floating else random.integers(0, 10, shape)).astype(
+                spec.dtype.as_numpy_dtype
+            )
+            for spec, shape in zip(specs, shapes, strict=True)
+        ]
         whole = tf.function(function, input_signature=specs)
         expected = whole(*inputs).numpy()
         try:

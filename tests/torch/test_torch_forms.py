@@ -101,3 +101,39 @@ def test_rotated_neighbours(sketch: Any) -> None:
     assert sketch.prove(sketch.node("Add", [straight, across], layer="op")).forward == [
         "return rotate_neighbours(x, cos, sin)"
     ]
+
+
+def padded(sketch: Any, zero: bool = True, rows: int = 1) -> Any:
+    """A table multiplied by ones and a row of zeros, as paddle2onnx says an embedding with an index for padding."""
+    numbers = np.random.default_rng(3).normal(size=(7, 4)).astype(np.float32)
+    numbers[2] *= not zero
+    ones = np.ones((7, 4), np.float32)
+    ones[2 : 2 + rows] = 0
+    table = sketch.weight("table", ir.tensor(numbers, name="table"))
+    product = sketch.node("Mul", [table, sketch.constant("ones", ones)], layer="op")
+    indices = sketch.input("i", (None, 3), ir.DataType.INT64)
+    return sketch.prove(sketch.node("Gather", [product, indices], {"axis": 0}, layer="op"))
+
+
+def test_an_embedding_with_padding(sketch: Any) -> None:
+    written = padded(sketch)
+    assert written.constructor == ["self.op = nn.Embedding(7, 4, padding_idx=2)"]
+    assert written.forward == ["return self.op(i)"]
+
+
+@pytest.mark.parametrize("other", [{"zero": False}, {"rows": 2}], ids=["a row of numbers", "two rows"])
+def test_a_table_with_a_mask_is_no_such_embedding(sketch: Any, other: dict[str, Any]) -> None:
+    assert "padding_idx" not in padded(sketch, **other).source
+
+
+def test_dense_layers_between_reshapes_and_an_embedding(sketch: Any) -> None:
+    """As tf2onnx writes them: rows of a matrix for the product, the bias behind the sizes of the input again."""
+    indices = sketch.input("i", (None, 5, 1), ir.DataType.INT64)
+    picked = sketch.node("Squeeze", [indices, sketch.constant("last", np.array([-1]))], layer="table")
+    x = sketch.node("Gather", [sketch.parameter("table", 9, 4), picked], {"axis": 0}, layer="table")
+    rows = sketch.node("Reshape", [x, sketch.constant("rows", np.array([-1, 4]))], layer="dense")
+    product = sketch.node("MatMul", [rows, sketch.parameter("kernel", 4, 3)], layer="dense")
+    whole = sketch.node("Reshape", [product, sketch.constant("whole", np.array([-1, 5, 3]))], layer="dense")
+    written = sketch.prove(sketch.node("Add", [whole, sketch.parameter("bias", 3)], layer="dense"))
+    assert written.constructor == ["self.table = nn.Embedding(9, 4)", "self.dense = nn.Linear(4, 3)"]
+    assert written.forward == ["x = i.squeeze(-1)", "x = self.table(x)", "return self.dense(x)"]

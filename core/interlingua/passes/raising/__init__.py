@@ -21,6 +21,7 @@ from interlingua.passes.raising import (
     normalization,
     pixels,
     plain,
+    products,
     reduction,
     rows,
 )
@@ -61,7 +62,7 @@ class RaiseStatistics(_Rules):
 
 
 class SpellPlainly(_Rules):
-    """Replaces `CastLike`, slices of everything and sequences of splits by what they amount to."""
+    """Replaces `CastLike`, slices of everything, selections by products and sequences of splits by what they are."""
 
     rules = plain.RULES
 
@@ -69,7 +70,7 @@ class SpellPlainly(_Rules):
 class Raise(_Rules):
     """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
 
-    rules = _gathered(activation, batch, normalization, affine, reduction, pixels, counting, rows, attention)
+    rules = _gathered(activation, batch, normalization, affine, reduction, pixels, counting, rows, products, attention)
 
 
 class RaiseHeads(_Rules):

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from interlingua.ir.edit import bypass, constant
 from interlingua.ir.facts import shape_of
-from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, new, tensor
+from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, new, sides, tensor
 
 _LAST = np.iinfo(np.int32).max
 
@@ -95,11 +95,37 @@ def sequence_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | No
     return None
 
 
+def select(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `Cast(condition) · X + Cast(Not(condition)) · Y` of whole numbers by `Where(condition, X, Y)`."""
+    dtype = node.outputs[0].dtype
+    if dtype is None or not dtype.is_integer():
+        return None
+    terms = [reading.made(value, "Mul") for value in node.inputs]
+    for one, other in (terms, terms[::-1]):
+        for kept, first in sides(one) if one is not None else ():
+            for left, second in sides(other) if other is not None else ():
+                mark = reading.mark()
+                yes, no = _cast_condition(reading, kept), _cast_condition(reading, left)
+                turned = None if no is None else reading.made(no, "Not")
+                if yes is not None and turned is not None and turned.inputs[0] is yes:
+                    return [new("Where", [yes, first, second], like=node.outputs[0])]
+                reading.back(mark)
+    return None
+
+
+def _cast_condition(reading: Reading, value: ir.Value) -> ir.Value | None:
+    """What is cast from a condition to zeros and ones."""
+    node = reading.made(value, "Cast")
+    source = None if node is None else node.inputs[0]
+    return source if source is not None and source.dtype == ir.DataType.BOOL else None
+
+
 def _part(shape: tuple[int | str | None, ...], axis: int, size: int) -> ir.Shape:
     return ir.Shape([size if position == axis else each for position, each in enumerate(shape)])
 
 
 RULES: Mapping[str, Sequence[Rule]] = {
+    "Add": (select,),
     "CastLike": (cast_like,),
     "Slice": (whole_slice,),
     "SplitToSequence": (sequence_of_parts,),

@@ -1,4 +1,4 @@
-"""What one call says and no operator of ONNX: rolled axes, gated halves, modules of attention, rotated pairs."""
+"""What one call says and no operator of ONNX: rolled axes, gated halves, modules of attention, padded embeddings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_api, by_helper
+from interlingua_torch.lowering.indexing import EMBEDDING
 from interlingua_torch.lowering.terms import source
 
 
@@ -37,6 +38,17 @@ def gated(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     last = shape is not None and axis == len(shape) - 1
     named = {} if last else {"dim": axis}
     return by_api(context, node, "torch.nn.functional.glu", [source(context, node)], named)
+
+
+@lowers("interlingua.forms::Embedding")
+def padded(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`nn.Embedding(100, 16, padding_idx=0)`, which does not train the row of the padding."""
+    table = node.inputs[1]
+    assert table is not None
+    weight = Weight(table)
+    said = {"padding_idx": facts["padding_idx"]}
+    layer = context.layer(node, EMBEDDING, list(weight.shape), said, {"weight": weight})
+    return expressions.call(layer, [source(context, node)])
 
 
 @lowers("interlingua.forms::MultiheadAttention")

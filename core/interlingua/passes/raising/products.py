@@ -1,0 +1,39 @@
+"""Products that exporters reshape around: each rule's first sentence is the transformation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import onnx_ir as ir
+
+from interlingua.passes.raising.reading import Reading, Rule, new, rank, sizes_of
+
+
+def of_rows(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `Reshape(MatMul(Reshape(X, [-1, K]), W), […, M])` by `MatMul(X, W)` for X with the sizes `[…, K]`.
+
+    So TensorFlow's dense layers and tensordots come, and Paddle's `mul`, which flattens. The operator broadcasts a
+    matrix over all axes in front.
+    """
+    product = reading.made(node.inputs[0], "MatMul")
+    first = None if product is None else reading.made(product.inputs[0], "Flatten", "Reshape")
+    source = None if first is None else first.inputs[0]
+    if product is None or source is None or rank(product.inputs[1]) != 2:
+        return None
+    before, rows, after = sizes_of(source), sizes_of(product.inputs[0]), sizes_of(node.outputs[0])
+    table = sizes_of(product.inputs[1])
+    if before is None or rows is None or after is None or table is None or len(rows) != 2:
+        return None
+    if len(before) != len(after) or len(before) < 2 or before[-1] != rows[-1] or not isinstance(before[-1], int):
+        return None
+    if after[-1] != table[-1] or not isinstance(after[-1], int) or 0 in (after[-1], before[-1]):
+        return None
+    pairs = list(zip(before[:-1], after[:-1], strict=True))
+    unlike = sum(one != other or one is None for one, other in pairs)
+    if unlike > 1 or any(0 in pair for pair in pairs):  # the number of elements settles one
+        return None
+    made = new("MatMul", [source, product.inputs[1]], like=node.outputs[0], shape=[*before[:-1], after[-1]])
+    return [made]
+
+
+RULES: Mapping[str, Sequence[Rule]] = {"Reshape": (of_rows,)}
