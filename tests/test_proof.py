@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -59,6 +60,16 @@ def test_inputs_that_are_no_named_arrays_are_refused(lenet: Path, tmp_path: Path
     with pytest.raises(InvalidSource, match=r"Expected an \.npz file of plain arrays"):
         interlingua.convert(lenet, "onnx", tmp_path / "out", verify_inputs=path)
     assert not (tmp_path / "out").exists()
+
+
+def test_outputs_that_are_no_tensors_are_not_proved(tmp_path: Path) -> None:
+    graph = "g (float[2, 3] x) => (seq(float[2, 3]) s, float[2, 3] y) { s = SequenceConstruct (x, x) y = Relu (x) }"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 18]> {graph}'), tmp_path / "model.onnx")
+    with pytest.raises(UsageError, match=r"tensors, which can be compared. Received others: s\.") as refused:
+        interlingua.convert(tmp_path / "model.onnx", "torch", tmp_path / "out")
+    assert "--no-verify" in refused.value.hint and not (tmp_path / "out").exists()
+    report = interlingua.convert(tmp_path / "model.onnx", "torch", tmp_path / "out", verify=False)
+    assert report.target["path"] and not report.proofs
 
 
 def test_wrong_lowering_names_its_layer(lenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,6 +215,14 @@ def NaN_under_a_window_or_a_threshold(tmp_path: Path) -> None:
         assert np.isnan(by_torch(model, feeds, tmp_path / str(number))[0]).any()
 
 
+def The_sign_of_NaN(tmp_path: Path) -> None:
+    model = Deviation("(float[2] x) => (float[2] y) { y = Sign (x) }", [], "").proto()
+    feeds = {"x": np.array([np.nan, -2], FLOAT)}
+    wanted = [np.array([np.nan, -1], FLOAT)]
+    assert same(by_onnxruntime(model, feeds), wanted) and same(by_reference(model, feeds) or [], wanted)
+    assert same(by_torch(model, feeds, tmp_path), [np.array([0, -1], FLOAT)])
+
+
 def A_grid_of_one_element_with_aligned_corners(tmp_path: Path) -> None:
     text = "{ c = Constant <value_ints = [1, 2, 2, 1]> ()\n y = AffineGrid <align_corners = 1> (x, c) }"
     model = Deviation(f"(float[1, 2, 3] x) => (float[1, 2, 1, 2] y) {text}", [], "").proto()
@@ -244,6 +252,7 @@ _OWN = {
         Padding_before_a_maximum_under_optimizations,
         Means_over_dilated_windows_that_pad_themselves,
         NaN_under_a_window_or_a_threshold,
+        The_sign_of_NaN,
         A_grid_of_one_element_with_aligned_corners,
         Attention_in_float16,
     )

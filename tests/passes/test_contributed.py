@@ -56,6 +56,9 @@ CASES = [
     ("EmbedLayerNormalization", [IDS, IDS % 2, (5, 4), (7, 4), (2, 4), (4,), (4,)], 0, {}),
     ("MultiHeadAttention", [(2, 3, 8), (2, 5, 8), (2, 5, 8), (24,)], 0, {"num_heads": 2}),
     ("MultiHeadAttention", [(2, 3, 8), (2, 5, 8), (2, 5, 8), None, None, (2, 2, 3, 5)], 0, {"num_heads": 2}),
+    ("MultiHeadAttention", [(2, 4, 8), (2, 4, 8), (2, 4, 8)], 0, {"num_heads": 2, "unidirectional": 1, "scale": 0.3}),
+    ("SkipLayerNormalization", [(2, 3, 4), (1, 3, 4), (4,)], 0, {}),
+    ("FusedConv", [(1, 3, 6, 6), (4, 3, 3, 3)], 0, {"activation": "Clip", "activation_params": [-0.3, 0.4]}),
 ]
 
 
@@ -89,6 +92,7 @@ def test_an_equivalent_computes_the_same(op: str, inputs: Sequence[Any], extra: 
         ("FusedMatMul", [(2, 4, 3), (2, 5, 4)], {"transBatchA": 1}),
         ("FusedConv", [(1, 3, 6, 6), (4, 3, 3, 3)], {"activation": "Mystery"}),
         ("MultiHeadAttention", [(2, 3, 8), (2, 5, 8), (2, 5, 8), None, IDS], {"num_heads": 2}),
+        ("MultiHeadAttention", [(2, 3, 8), (2, 5, 8), (2, 5, 8)], {"num_heads": 2, "unidirectional": 1}),
         ("RotaryEmbedding", [(2, 3, 8), IDS, (7, 4), (7, 4)], {"scale": 2.0}),
     ],
 )

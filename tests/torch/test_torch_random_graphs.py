@@ -119,6 +119,25 @@ def test_what_was_found_is_mended(tmp_path: Path, name: str) -> None:
     assert {proof.verdict for proof in report.proofs} == {"proved"}
 
 
+@pytest.mark.parametrize("kind", ["uint64", "uint32", "uint16"])
+def test_unsigned_weights_are_kept(tmp_path: Path, kind: str) -> None:
+    graph = f"g ({kind}[3] x) => (bool[3] y) <{kind}[3] w = {{3, 6, 5}}> {{ y = Equal (x, w) }}"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> {graph}'), tmp_path / "model.onnx")
+    np.savez(tmp_path / "inputs.npz", x=np.array([3, 5, 5], kind))
+    report = convert(tmp_path / "model.onnx", "torch", tmp_path / "out", verify_inputs=tmp_path / "inputs.npz")
+    assert {proof.verdict for proof in report.proofs} == {"proved"}
+
+
+def test_weights_that_no_file_of_weights_holds_are_refused(tmp_path: Path) -> None:
+    text = """g (float8e4m3fnuz[2] x, int64[N] i) => (float8e4m3fnuz[N] y) <float8e4m3fnuz[4] w = {1, 2, 3, 4}> {
+        y = Gather (w, i)
+    }"""
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> {text}')
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(UnsupportedModel, match="safetensors has no such type"):
+        write(read(tmp_path / "model.onnx"), "torch", tmp_path / "out")
+
+
 @pytest.mark.parametrize("op", ["AveragePool", "MaxPool", "LpPool"])
 def test_windows_that_fit_nowhere_are_refused(tmp_path: Path, op: str) -> None:
     said = "kernel_shape = [2, 5], strides = [2, 2]"

@@ -169,8 +169,6 @@ def _simplified(made: _Made) -> Outputs | None:
 def _embedding(made: _Made) -> Outputs | None:
     """`EmbedLayerNormalization(ids, …)` → the `LayerNormalization` of the sum of each table's `Gather`."""
     ids, segments, words, positions, segment_table, scale, shift = (made.input(index) for index in range(7))
-    if made.input(7) is not None and _is_read(made.node.outputs[1]):
-        return None
     if made.input(8) is not None:
         places: ir.Value = made.op("Gather", positions, made.input(8))
     else:
@@ -193,6 +191,9 @@ def _attention(made: _Made) -> Outputs | None:
     refused = [made.input(index) for index in (4, *range(6, len(made.node.inputs)))]
     if any(value is not None for value in refused) or any(shape is None or len(shape) != 3 for shape in shapes):
         return None
+    lengths = {shape[1] for shape in shapes if shape is not None}
+    if made.attribute("unidirectional", 0) and (len(lengths) > 1 or None in lengths):
+        return None  # onnxruntime hides keys from the end on, the standard from the beginning
     bias = made.input(3)
     if bias is not None:
         widths = [shape[2] for shape in shapes if shape is not None]

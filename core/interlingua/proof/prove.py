@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 from interlingua.artifact import Source
 from interlingua.codegen.package import Package, ports
-from interlingua.errors import InterlinguaError, RuntimeMissing, VerificationFailed, WorkerFailed
-from interlingua.ir import metadata
+from interlingua.errors import InterlinguaError, RuntimeMissing, UsageError, VerificationFailed, WorkerFailed
+from interlingua.ir import foreign_types, metadata
 from interlingua.notes import Notes, Skipped
 from interlingua.passes.free_batch import FREED
 from interlingua.plugin import Framework
@@ -144,8 +144,13 @@ def arrays_of(source: Source, options: VerifyOptions) -> dict[str, Array]:
 
     Raises:
         InvalidSource: the user's file is no `.npz` of plain arrays.
-        UsageError: its arrays do not fit, or an axis beyond the first is of unknown size.
+        UsageError: its arrays do not fit, an axis beyond the first is of unknown size, or an output is no tensor.
     """
+    if others := [str(value.name) for value in source.model.graph.outputs if _holds_several(value)]:
+        raise UsageError(
+            f"Expected outputs that are tensors, which can be compared. Received others: {', '.join(others)}.",
+            hint="--no-verify writes the model unproved.",
+        )
     wanted = ports(tuple(source.model.graph.inputs))
     given = inputs.load(options.arrays, wanted) if options.arrays else {}
     freed = FREED in source.model.meta
@@ -157,6 +162,10 @@ def arrays_of(source: Source, options: VerifyOptions) -> dict[str, Array]:
             name: np.concatenate([given[name], made[name][1:]]) if made[name].ndim else given[name] for name in made
         }
     return samples.distinct(made) if freed else made
+
+
+def _holds_several(value: ir.Value) -> bool:
+    return isinstance(value.type, ir.SequenceType) or foreign_types.type_of(value) is not None
 
 
 def _keep(folder: Path, outputs: Mapping[str, Array], given: Mapping[str, Array]) -> None:
