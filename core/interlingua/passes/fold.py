@@ -24,17 +24,8 @@ _NEVER = frozenset({"Bernoulli", "Dropout", "Multinomial", "RandomNormalLike", "
 _GROWING = frozenset(
     {
         *("AffineGrid", "BlackmanWindow", "CenterCropPad", "Col2Im", "DFT", "EyeLike", "HammingWindow", "HannWindow"),
-        *(
-            "MaxUnpool",
-            "MelWeightMatrix",
-            "OneHot",
-            "Pad",
-            "RandomNormal",
-            "RandomUniform",
-            "Resize",
-            "STFT",
-            "Upsample",
-        ),
+        *("MaxUnpool", "MelWeightMatrix", "OneHot", "Pad", "RandomNormal", "RandomUniform", "Resize", "STFT"),
+        "Upsample",
     }
 )
 """Operators whose output is as large as a number among their inputs or attributes says."""
