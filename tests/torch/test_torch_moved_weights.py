@@ -79,9 +79,12 @@ def test_state_dict_loads_and_gradients_are_those_of_the_source(tmp_path: Path) 
     assert "self.scale[None, :, None]" in text and "self.positions[2:7]" in text
 
 
-def test_a_bias_that_is_changed_first_stays_its_layers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_bias_that_is_changed_first_stays_its_layers(inside: bool, tmp_path: Path) -> None:
+    """Also where the model itself computes everything, and no module inside it is called."""
     torch.manual_seed(0)
-    text = agreed(nn.Sequential(Attending(), nn.Tanh()), torch.randn(2, 2, 4), tmp_path / "out")
+    source = nn.Sequential(Attending(), nn.Tanh()) if inside else Attending()
+    text = agreed(source, torch.randn(2, 2, 4), tmp_path / "out")
     assert "nn.Linear(4, 12)" in text and "self.qkv.bias" in text
     assert "nn.Embedding" not in text and "self.positions[" in text
 

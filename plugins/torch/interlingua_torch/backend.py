@@ -226,7 +226,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     _tell_seeds(model, request.options.notes)
     model = stack_layers(model, fits)
     to_forms(model, lowers)
-    if has_modules(model):
+    if has_modules(model) or has_state(model):
         try:
             return _write_modules(model, request)
         except Unstructured as reason:
@@ -244,7 +244,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
 
 
 def _write_modules(model: ir.Model, request: WriteRequest) -> Package:
-    """Writes a model whose source tells of its modules, as classes."""
+    """Writes a model whose source tells of its modules or of its state, as classes."""
     dialect = dataclasses.replace(STRUCTURED, keeps_state=has_state(model))
     program, mapped = lower(model, dialect, request.options.class_name or "Model")
     return _modules_package(model, request, program, mapped, None)
