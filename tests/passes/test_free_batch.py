@@ -43,6 +43,20 @@ def sizes(*numbers: int) -> np.ndarray:
     return np.asarray(numbers, np.int64)
 
 
+@pytest.mark.parametrize("shape", [[2, 3], [3], ["M", 3]])
+def test_an_input_with_another_batch_keeps_it_and_says_so(shape):
+    graph = Graph(18)
+    x, other = graph.input("x", [1, 3]), graph.input("other", shape)
+    check_fixed(graph, graph("Mul", x, other), "the input 'other' has no batch of 1")
+
+
+def test_a_number_beside_the_batch_is_none():
+    graph = Graph(18)
+    x, factor = graph.input("x", [1, 3]), graph.input("factor", [])
+    _, freed, _ = fixed_and_freed(graph, graph("Mul", x, factor))
+    assert freed.graph.inputs[0].shape[0] == "N"
+
+
 def test_a_network_with_a_classifier():
     graph = Graph(18)
     x = graph.input("x", [1, 3, 8, 8])

@@ -31,8 +31,12 @@ class FreeBatch(Pass):
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
         entries = [value for value in model.graph.inputs if _fixed(value)]
-        if not entries or not all(_free_already(value) or value in entries for value in model.graph.inputs):
+        if not entries:
             return False
+        for value in model.graph.inputs:
+            if shape_of(value) and value not in entries:
+                self.notes.add(Skipped("batch", f"stays 1: the input {value.name!r} has no batch of 1"))
+                return False
         try:
             stacks, edits = _proved(model, entries)
         except NotFree as reason:
@@ -58,11 +62,6 @@ class FreeBatch(Pass):
 def _fixed(value: ir.Value) -> bool:
     shape = known(shape_of(value))
     return shape is not None and len(shape) > 1 and shape[0] == 1
-
-
-def _free_already(value: ir.Value) -> bool:
-    """Whether an input has no batch: a number, or something without a first axis of 1."""
-    return not (shape_of(value) or ())
 
 
 def _name(model: ir.Model) -> str:
