@@ -346,6 +346,37 @@ def test_nodes_are_named_after_their_layers():
     assert len(set(names)) == 3
 
 
+def test_names_that_an_exporter_made_up_give_way_to_those_of_weights():
+    graph = Graph()
+    tokens = graph.input("tokens", ["N", 7], onnx.TensorProto.INT64)
+    value = graph("Gather", graph.weight(weights(9, 4), "words.weight"), tokens, name="node_embedding_3")
+    value = graph("MatMul", value, graph.weight(weights(4, 5), "val_7"), name="node_MatMul_9")
+    value = graph("Add", value, graph.weight(weights(5), "head.labels.bias"), name="node_linear")
+    value = graph("Mul", value, graph.weight(weights(5), "scale.weight"), name="said")
+    value = graph("Add", graph("Relu", value, name="node_relu"), graph.weight(weights(5), "shift"), name="node_add")
+    names = [node.name for node in canonical(graph.model(value)).graph]
+    assert names == ["words", "head.labels", "head.labels/Add", "said", "node_relu", "node_add"]
+
+
+def test_states_of_zeros_are_left_out():
+    for op, gates, states in (("LSTM", 4, 2), ("GRU", 3, 1)):
+        graph = Graph()
+        x = graph.input("x", [6, 2, 3])
+        held = [graph.weight(weights(1, gates * 5, size)) for size in (3, 5)]
+        zeros = [graph.weight(np.zeros((1, 2, 5), np.float32)) for _ in range(states)]
+        first = graph(op, x, *held, None, None, *zeros, hidden_size=5, outputs=1)
+        given = [graph.weight(weights(1, 2, 5)) for _ in range(states)]
+        second = graph(op, x, *held, None, None, *given, hidden_size=5, outputs=1)
+        before = graph.model(first, second)
+        arrays = {"x": weights(6, 2, 3, seed=2)}
+        wanted = compute(before, arrays)
+        model = canonical(before)
+        states_of = [[value for value in node.inputs[5:] if value is not None] for node in model.graph]
+        assert [len(each) for each in states_of] == [0, states]
+        for found, want in zip(compute(model, arrays), wanted, strict=True):
+            np.testing.assert_array_equal(found, want)
+
+
 def test_preconditions_are_checked_under_debug():
     class Breaks(passes.Pass):
         """Leaves a duplicate."""

@@ -9,21 +9,37 @@ from interlingua.ir.facts import shape_of
 from interlingua.passes.base import Pass
 from interlingua.passes.orders import order_of
 
+_STATES = slice(5, 7)
+"""The inputs `initial_h` and `initial_c` of ONNX's recurrent operators."""
+
 
 class RemoveNoOps(Pass):
     """Replaces `Identity(X)`, `Cast(X)` to its own type, a Transpose or Reshape that changes nothing, by `X`.
 
-    Dropout stays: the target is to be trained further. What stands between an input and an output stays too.
+    States that a recurrent layer starts from are left out where they are zeros, as they are where nothing is said: a
+    constant would hold them at one size of batch. Dropout stays: the target is to be trained further. What stands
+    between an input and an output stays too.
     """
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
         changed = False
         for node in list(model.graph.all_nodes()):
+            changed = _start_from_zero(node) or changed
             source = node.inputs[0] if node.inputs else None
             if node.domain == "" and source is not None and source.graph is node.graph and _idle(node, source):
                 changed = bypass(node, source) or changed
         return changed
+
+
+def _start_from_zero(node: ir.Node) -> bool:
+    if node.domain != "" or node.op_type not in ("LSTM", "GRU", "RNN"):
+        return False
+    states = {index: constant(value) for index, value in enumerate(node.inputs[_STATES], _STATES.start)}
+    zeros = [index for index, state in states.items() if state is not None and not state.any()]
+    for index in zeros:
+        node.replace_input_with(index, None)
+    return bool(zeros)
 
 
 def _idle(node: ir.Node, source: ir.Value) -> bool:

@@ -102,8 +102,9 @@ def _write(layers: Sequence[Layer]) -> None:
         [source, *states, *weights],
         [ir.convenience.convert_attribute(key, value) for key, value in said.items() if value is not None],
         num_outputs=count,
-        name=node.name,
+        name=first.node.name,
     )
+    metadata.set_place(made, metadata.place(first.node).layer)
     _shape(made, first, batch_first, cell, len(layers))
     writer.add(made)
     writer.results(made, last, ends[0], directions, batch_first)
