@@ -159,6 +159,12 @@ def run_directions(
     return y, *final
 
 
+def by_direction(weight: torch.Tensor, *others: torch.Tensor | None) -> list[tuple]:
+    """The weights of each direction; None for those that are left out."""
+    weights = (weight, *others)
+    return [tuple(None if each is None else each[number] for each in weights) for number in range(weight.shape[0])]
+
+
 def first_states(x: torch.Tensor, recurrence: torch.Tensor, batch_first: bool) -> torch.Tensor:
     """States of zeros, (directions, batch, size), or the batch first."""
     batch, directions = x.shape[0 if batch_first else 1], recurrence.shape[0]
@@ -185,16 +191,8 @@ def lstm(
     hidden = first_states(x, recurrence, batch_first) if hidden is None else hidden
     memory = first_states(x, recurrence, batch_first) if memory is None else memory
     parameters = [
-        (
-            weight[number],
-            recurrence[number],
-            None if bias is None else bias[number],
-            None if peephole is None else peephole[number],
-            limit,
-            input_forget,
-            activations[3 * number : 3 * number + 3],
-        )
-        for number in range(weight.shape[0])
+        (*each, limit, input_forget, activations[3 * number : 3 * number + 3])
+        for number, each in enumerate(by_direction(weight, recurrence, bias, peephole))
     ]
     return run_directions(lstm_cell, parameters, x, (hidden, memory), lengths, direction, batch_first)
 
@@ -215,15 +213,8 @@ def gru(
     """GRU over x (time, batch, features): results, last hidden state; weights by direction."""
     hidden = first_states(x, recurrence, batch_first) if hidden is None else hidden
     parameters = [
-        (
-            weight[number],
-            recurrence[number],
-            None if bias is None else bias[number],
-            linear_before_reset,
-            limit,
-            activations[2 * number : 2 * number + 2],
-        )
-        for number in range(weight.shape[0])
+        (*each, linear_before_reset, limit, activations[2 * number : 2 * number + 2])
+        for number, each in enumerate(by_direction(weight, recurrence, bias))
     ]
     return run_directions(gru_cell, parameters, x, (hidden,), lengths, direction, batch_first)
 
@@ -243,13 +234,7 @@ def rnn(
     """Recurrent layer without gates over x (time, batch, features): results, last state; weights by direction."""
     hidden = first_states(x, recurrence, batch_first) if hidden is None else hidden
     parameters = [
-        (
-            weight[number],
-            recurrence[number],
-            None if bias is None else bias[number],
-            limit,
-            activations[number : number + 1],
-        )
-        for number in range(weight.shape[0])
+        (*each, limit, activations[number : number + 1])
+        for number, each in enumerate(by_direction(weight, recurrence, bias))
     ]
     return run_directions(rnn_cell, parameters, x, (hidden,), lengths, direction, batch_first)
