@@ -121,15 +121,10 @@ def _random() -> Sequence[str]:
         f"| {graphs.get('told', 0)} | are refused by name |",
         f"| {graphs.get('sensitive', 0)} | onnxruntime differs too when inputs move by a rounding error |",
         f"| {graphs.get('standard', 0)} | keep to the standard where onnxruntime [leaves it](oracles.md): {parts} |",
-        *(
-            [f"| {graphs['neither']} | stand under [one alone, or neither](oracles.md) |"]
-            if "neither" in graphs
-            else []
-        ),
         f"| {graphs.get('mismatch', 0)} | mismatch |",
         "",
-        f"What was found on the way is mended, and stands in tests/torch/test_torch_random_graphs.py: "
-        f"{result.get('mended', 0)} of these graphs mismatched when they were first tried, and do so no more.",
+        "What such campaigns found is mended, and stands in tests/torch/test_torch_random_graphs.py"
+        + (f": {result['mended']} of these mismatched at first, and do so no more." if "mended" in result else "."),
         "",
     ]
 
