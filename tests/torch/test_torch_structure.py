@@ -200,6 +200,19 @@ def test_parts_are_taken_at_once_where_all_are_read(tmp_path: Path) -> None:
     assert made.text.count(".unbind()") == 1 and "y = x[0]" in made.text and "x[2]" in made.text
 
 
+def test_a_size_is_read_inside_a_module_that_has_a_tensor_of_that_axis(tmp_path: Path) -> None:
+    tokens = torch.randint(0, 20, (2, 4))
+    made = Generated(nets.Sized(), (tokens,), tmp_path / "out", dynamic={"tokens": {0: "batch"}}).proved()
+    for name in ("Started", "Joined"):
+        text = "\n".join(made.lines(name))
+        assert "def forward(self, x):\n        size = x.shape[0]" in text and ".expand(size, -1, -1)" in text
+    whole = "\n".join(made.lines("Model"))
+    assert ".shape" not in whole and "self.first(x)" in whole
+    more = torch.randint(0, 20, (5, 4))
+    with torch.no_grad():
+        torch.testing.assert_close(made.model(more), made.source(more))
+
+
 def test_nested_arguments_and_results_are_the_sources(tmp_path: Path) -> None:
     x = torch.randn(2, 4)
     example = (x, {"u": x * 2, "v": [x + 1, x - 1]}, None)

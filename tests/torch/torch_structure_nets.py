@@ -393,6 +393,43 @@ class Parted(nn.Module):
         return more[0] * torch.tanh(more[2])
 
 
+class Sized(nn.Module):
+    """Modules that need the batch: of the tokens they read, and of features whose batch is that of the tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start, self.fc = Started(), nn.Linear(6, 6)
+        self.first, self.second = Joined(), Joined()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = torch.tanh(self.fc(self.start(tokens)))
+        return self.second(self.first(x, tokens.shape[0]), tokens.shape[0])  # type: ignore[no-any-return]
+
+
+class Started(nn.Module):
+    begin: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(20, 6)
+        self.register_buffer("begin", torch.randn(1, 1, 6))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.table(tokens)
+        return torch.cat([self.begin.expand(tokens.shape[0], -1, -1), x], 1)
+
+
+class Joined(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(1, 1, 6))
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor, batch: int) -> Tensor:
+        x = torch.cat([self.token.expand(batch, -1, -1), x], 1)
+        return torch.sigmoid(self.fc(x))
+
+
 class Nested(nn.Module):
     """Arguments and results that nest; an argument that is left out, one of a builtin's name."""
 

@@ -161,6 +161,8 @@ def _hint(roles: Sequence[Role], known: str) -> str:
     given = next((role.name for role in named if not role.forward), known)
     if given or named:
         return given or named[0].name
+    if first.forward and first.api.endswith((".permute", ".transpose")):
+        return "axis"
     return "size" if first.forward else f"{first.attribute}_size".strip("_")
 
 

@@ -303,7 +303,7 @@ class Context:
         self._done.add(node)
         targets = tuple(self._target(node, output) for output in node.outputs[: len(values)])
         whole = values[0] if len(values) == 1 else ast.Tuple(list(values), ast.Load())
-        self._body.append(Statement(targets, whole, node=node))
+        self._body.append(Statement(targets, whole, node=node, outputs=tuple(node.outputs[: len(values)])))
 
     def finished(self, node: ir.Node) -> None:
         """Takes down that the node is said, by no statement of its own."""

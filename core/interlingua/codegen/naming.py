@@ -58,8 +58,10 @@ def method(
         )
         names[name] = taken.keep(hint) if name in given else taken.take(hint, hint)
     fixed = {name for name in inputs if names[name] != "x"}
+    fixed |= {name for step in steps if _reads_size(step) for name in step.writes}
     for position, step in enumerate(steps):
         heirs = [n for n in step.reads if n in names and last[n] == position and n not in fixed and n not in roles]
+        heirs.sort(key=lambda name: names[name] != "x")
         free = "x" not in taken or all(last[n] <= position for n in names if names[n] == "x" and n in last)
         simple = len(step.tree) == 1 and isinstance(step.tree[0], ast.Assign)
         names |= {} if simple else _going_on(step, names, {name for name in heirs if last[name] == position})
@@ -133,7 +135,7 @@ def _hint(step: Step, names: Mapping[str, str]) -> str:
         return "y"
     if isinstance(made, ast.IfExp):
         return "identity"
-    if isinstance(made, ast.Subscript) and isinstance(made.value, ast.Attribute) and made.value.attr == "shape":
+    if _reads_size(step):
         return "size"
     if isinstance(made, ast.List):
         return FEATURES
@@ -150,6 +152,12 @@ def _hint(step: Step, names: Mapping[str, str]) -> str:
     if isinstance(called, ast.Attribute):
         return "out" if called.attr[-1].isdigit() else called.attr
     return called.id if isinstance(called, ast.Name) and isinstance(base, ast.Call) else "y"
+
+
+def _reads_size(step: Step) -> bool:
+    """Whether the step is `size = x.shape[0]`: the variable is no tensor's."""
+    made = step.tree[0].value if isinstance(step.tree[0], ast.Assign) else None
+    return isinstance(made, ast.Subscript) and isinstance(made.value, ast.Attribute) and made.value.attr == "shape"
 
 
 def locals_of(steps: Sequence[Step]) -> set[str]:

@@ -37,12 +37,16 @@ class Tensor:
 
 @dataclasses.dataclass
 class Statement:
-    """`targets = value`, with a comment or none, and the node that it says."""
+    """`targets = value`, with a comment or none, and the node that it says.
+
+    `outputs` are the values of the graph that the targets are, where these are known to be just that.
+    """
 
     targets: tuple[str, ...]
     value: ast.expr
     comment: str = ""
     node: ir.Node | None = None
+    outputs: tuple[ir.Value, ...] = ()
 
 
 @dataclasses.dataclass

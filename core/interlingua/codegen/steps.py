@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import onnx_ir as ir
 
 from interlingua.codegen.program import UNREAD, Compound, Program, Statement, as_ast
+from interlingua.ir.facts import shape_of
 
 Tree = TypeVar("Tree", bound=ast.AST)
 
@@ -45,12 +46,13 @@ class Step:
 
 @dataclasses.dataclass
 class Flow:
-    """The steps of a program, its inputs and outputs as values, and the variable that each value had."""
+    """The steps of a program, its inputs and outputs as values, the variable that each value had, and its sizes."""
 
     steps: list[Step]
     inputs: list[str]
     outputs: list[str]
     hints: dict[str, str]
+    axes: dict[str, tuple[int | str | None, ...]]
 
 
 def rename(tree: Tree, names: Mapping[str, str]) -> Tree:
@@ -115,6 +117,7 @@ class _Flow:
     def __init__(self) -> None:
         self.env: dict[str, str] = {}
         self.hints: dict[str, str] = {}
+        self.axes: dict[str, tuple[int | str | None, ...]] = {}
         self.steps: list[Step] = []
         self.count = 0
 
@@ -137,6 +140,8 @@ class _Flow:
             if name not in given and name != UNREAD:
                 given[name] = self.fresh(name)
         step = self._step(tree, statement, names, given)
+        for target, value in zip(statement.targets, statement.outputs, strict=False):
+            self.axes[given[target]] = shape_of(value) or ()
         self.env.update(given)
         first = next((i for i, each in enumerate(self.steps) if {self.env[n] for n in carried} & {*each.writes}), None)
         if carried and first is not None:
@@ -168,6 +173,8 @@ def flow_of(program: Program) -> Flow:
     for port in program.inputs:
         flow.env[port.identifier] = flow.fresh(port.identifier)
         inputs.append(flow.env[port.identifier])
+        flow.axes[inputs[-1]] = port.shape or ()
     for statement in program.statements:
         flow.add(statement)
-    return Flow(flow.steps, inputs, [flow.env[port.identifier] for port in program.outputs], flow.hints)
+    outputs = [flow.env[port.identifier] for port in program.outputs]
+    return Flow(flow.steps, inputs, outputs, flow.hints, flow.axes)

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from interlingua.codegen.chains import is_stuck
+from interlingua.codegen.dimensions import Dimensions
 from interlingua.codegen.owners import owned, owners
 from interlingua.codegen.program import Layer, Program, Tensor
 from interlingua.codegen.steps import MARK, Flow, Step, flow_of, rename, values_read
@@ -97,7 +98,8 @@ class _Attributes(ast.NodeTransformer):
 class _Builder:
     """Makes modules of steps whose scopes are all known."""
 
-    def __init__(self, paths: Mapping[str, str], classes: Mapping[str, str]) -> None:
+    def __init__(self, paths: Mapping[str, str], classes: Mapping[str, str], dimensions: Dimensions) -> None:
+        self._dimensions = dimensions
         self._paths = {f"{_OWNED}{attribute}": path for attribute, path in paths.items()}
         self._classes = classes
         self._leaves = set(paths.values())
@@ -120,7 +122,7 @@ class _Builder:
             for name, where in self._paths.items()
             if not path or where.startswith(f"{path}.")
         }
-        replaced = [_stated(step, inside) for step in items]
+        replaced = [_stated(step, inside) for step in self._dimensions.needed(items, wanted)]
         given = {name for step in replaced for name in step.writes}
         inputs = list(dict.fromkeys(name for step in replaced for name in step.reads if name not in given))
         outputs = [name for step in replaced for name in step.writes if name in wanted]
@@ -202,14 +204,14 @@ class _Builder:
         for key, calls in groups.items():
             first: Module | None = None
             for number, call in enumerate(calls):
-                inside = [steps[position] for position in call]
+                inside = self._dimensions.inside([steps[position] for position in call], depth)
                 given = {name for step in inside for name in step.writes}
                 outer = {n for n in given if n in wanted or readers.get(n, set()) - {(key, number)}}
                 made = self.build(key, depth + 1, inside, outer)
                 if (first is not None and not same(first, made)) or is_stuck(made):
                     return [], {}, key
                 first = first or made
-                items.append((call[0], key, self._call(key, made, inside[0])))
+                items.append((call[0], key, self._call(key, made, steps[call[0]])))
             assert first is not None
             children[key[start:]] = first
         order, stuck = _ordered(items)
@@ -307,7 +309,7 @@ def tree_of(
     paths = owners(program, flow.steps, buffers, ties, told=found is None)
     _complete(flow, guessed=not any(classes))
     steps = [_owning(step, paths) for step in flow.steps]
-    root = _Builder(paths, classes).build("", 0, steps, set(flow.outputs))
+    root = _Builder(paths, classes, Dimensions(flow)).build("", 0, steps, set(flow.outputs))
     root.inputs, root.outputs = flow.inputs, flow.outputs
     held: dict[str, Layer | Tensor] = {layer.attribute: layer for layer in program.layers}
     held |= {tensor.attribute: tensor for tensor in program.tensors}
