@@ -74,6 +74,20 @@ def test_nested_signatures_are_kept(tmp_path: Path, target: str) -> None:
     assert module.count.item() == 0
 
 
+def test_what_the_example_leaves_out_is_refused_by_the_model(tmp_path: Path) -> None:
+    x = torch.randn(2, 3)
+    interlingua.convert(nets.Partial(), "torch", tmp_path / "out", example_inputs=({"a": x, "mask": None}, (x, None)))
+    spec = importlib.util.spec_from_file_location("partial_model", tmp_path / "out" / "model.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    model = made.load()
+    torch.testing.assert_close(model({"a": x}, (x, None)), x * 3)
+    for batch, pair, said in (({"a": x, "mask": x}, (x, None), r"batch\['mask'\]"), ({"a": x}, (x, x), r"pair\[1\]")):
+        with pytest.raises(ValueError, match=f"converted without {said}"):
+            model(batch, pair)
+
+
 def test_the_model_knows_signature_ties_roles_and_what_is_unused() -> None:
     source = interlingua.read(nets.Nested(), example_inputs=nested_example())
     said = source.model.metadata_props

@@ -43,6 +43,16 @@ class Nested(nn.Module):
         return {"logits": x, "hidden": (x.tanh(), [x + 1, None]), "same": first, "three": 3}
 
 
+class Partial(nn.Module):
+    """Tensors inside arguments that may be left out."""
+
+    def forward(self, batch: dict[str, torch.Tensor | None], pair: tuple[torch.Tensor, torch.Tensor | None]) -> Any:
+        x, state = pair
+        total = x + batch["a"] * 2
+        total = total if batch.get("mask") is None else total * batch["mask"]
+        return total if state is None else total + state
+
+
 class Doubling(nn.Module):
     """A loop and a decision on data."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from interlingua.codegen.expressions import literal
+from interlingua.codegen.expressions import literal, method
 from interlingua.codegen.program import Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header
 
@@ -80,7 +80,7 @@ def as_called(forward: Suite, call: Call, program: Program) -> Suite:
             continue
         rest = range(index, len(call.inputs))
         arguments.append(f"{name}=None" if all(each in optional for each in rest) else name)
-        opening += _absent(name) if "none" in tree else _apart(ast.Name(name, ast.Load()), tree, words)
+        opening += _apart(ast.Name(name, ast.Load()), tree, words)
     *body, last = forward.body
     assert isinstance(last, Line) and isinstance(last.statement, ast.Return) and last.statement.value is not None
     value = last.statement.value
@@ -90,18 +90,24 @@ def as_called(forward: Suite, call: Call, program: Program) -> Suite:
     return Suite(function_header("forward", ", ".join(arguments)), [*opening, *body, final], forward.docstring)
 
 
-def _absent(name: str) -> list[Item]:
-    """A check that nothing is given for what the source was converted without."""
-    message = f"the model was converted without {name}"
-    return [*code(f"if {name} is not None:\n    raise ValueError({message!r})")]
+def _absent(value: ast.expr, said: str) -> list[Item]:
+    """A check that nothing is given for what the source was converted without, said so."""
+    message = f"the model was converted without {said}"
+    return [*code(f"if {ast.unparse(value)} is not None:\n    raise ValueError({message!r})")]
 
 
 def _apart(value: ast.expr, tree: Tree, words: Mapping[str, str]) -> list[Item]:
     """`a, b = pair`; `a = batch["a"]`."""
+    if "none" in tree:
+        return _absent(value, ast.unparse(value))
     if "dict" in tree:
         found: list[Item] = []
         for key, below in tree["dict"].items():
-            found += _apart(ast.Subscript(value, literal(key), ast.Load()), below, words)
+            entry = ast.Subscript(value, literal(key), ast.Load())
+            if "none" in below:  # callers leave the key out
+                found += _absent(method(value, "get", [literal(key)]), ast.unparse(entry))
+            else:
+                found += _apart(entry, below, words)
         return found
     target = _target(tree, words)
     if target is not None:
