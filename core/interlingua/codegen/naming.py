@@ -107,9 +107,11 @@ def _roles(steps: Sequence[Step], told: Callable[[ast.Call], Sequence[str]]) -> 
         for node in (node for tree in step.tree for node in ast.walk(tree)):
             if not isinstance(node, ast.Call):
                 continue
-            names = _ATTENTION if ast.unparse(node.func).endswith("scaled_dot_product_attention") else told(node)
+            attends = ast.unparse(node.func).endswith("scaled_dot_product_attention")
+            names = _ATTENTION if attends else told(node)
             pairs = [*zip(node.args, names, strict=False), *((each.value, each.arg or "") for each in node.keywords)]
-            for value, name in pairs:
+            for given, name in pairs:
+                value = base_of(given) if attends and name in _ATTENTION else given
                 if isinstance(value, ast.Name) and is_value(value.id) and not _is_general(name):
                     found.setdefault(value.id, name.rstrip("_0123456789"))
     return found
