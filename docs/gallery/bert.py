@@ -21,13 +21,14 @@ class BertEmbeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(768, eps=1e-12)
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, x, tensors):
-        x = self.gather.expand(x, -1)
-        word_embeddings = self.word_embeddings(tensors)
-        word_embeddings = word_embeddings + self.token_type_embeddings(x)
-        word_embeddings = word_embeddings + self.position_embeddings(self.slice)
-        word_embeddings = self.LayerNorm(word_embeddings)
-        return self.dropout(word_embeddings)
+    def forward(self, x):
+        size = x.shape[0]
+        expand = self.gather.expand(size, -1)
+        x = self.word_embeddings(x)
+        x = x + self.token_type_embeddings(expand)
+        x = x + self.position_embeddings(self.slice)
+        x = self.LayerNorm(x)
+        return self.dropout(x)
 
 
 class BertSelfAttention(nn.Module):
@@ -42,12 +43,12 @@ class BertSelfAttention(nn.Module):
     def forward(self, x, attn_mask):
         query = self.query(x)
         key = self.key(x)
-        x = self.value(x)
+        value = self.value(x)
         return (
             F.scaled_dot_product_attention(
                 query.unflatten(-1, (12, -1)).transpose(1, 2),
                 key.unflatten(-1, (12, -1)).transpose(1, 2),
-                x.unflatten(-1, (12, -1)).transpose(1, 2),
+                value.unflatten(-1, (12, -1)).transpose(1, 2),
                 attn_mask=attn_mask,
             )
             .transpose(1, 2)
@@ -152,7 +153,7 @@ class BertModel(nn.Module):
 
     def forward(self, x, tensors):
         size = x.shape[0]
-        x = self.embeddings(size, x)
+        x = self.embeddings(x)
         attn_mask = tensors.bool()[:size].unsqueeze(1).unsqueeze(2)
         x = self.encoder(x, attn_mask)
         pooler = self.pooler(x)

@@ -18,15 +18,12 @@ class Permute(nn.Module):
 class ShiftedWindowAttention(nn.Module):
     """swin_transformer.py, lines 298 to 299."""
 
-    def __init__(self, features, relative_position_bias_table_size, size, size_value):
+    def __init__(self, features, num_heads, size):
         super().__init__()
-        self.relative_position_bias_table_size = relative_position_bias_table_size
+        self.num_heads = num_heads
         self.features = features
         self.size = size
-        self.size_value = size_value
-        self.relative_position_bias_table = nn.Parameter(
-            torch.empty(169, relative_position_bias_table_size)
-        )
+        self.relative_position_bias_table = nn.Parameter(torch.empty(169, num_heads))
         self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
         self.qkv = nn.Linear(features, 3 * features)
         self.proj = nn.Linear(features, features)
@@ -38,12 +35,12 @@ class ShiftedWindowAttention(nn.Module):
         attn_mask = relative_position_bias_table.reshape(49, 49, -1).permute(2, 0, 1).unsqueeze(0)
         x = x.reshape(-1, self.size, 7, self.size, 7, self.features)
         x = x.transpose(2, 3).reshape(-1, 49, self.features)
-        x, qkv, qkv_2 = self.qkv(x).chunk(3, dim=2)
+        query, key, value = self.qkv(x).chunk(3, dim=2)
         x = (
             F.scaled_dot_product_attention(
-                x.unflatten(-1, (self.relative_position_bias_table_size, -1)).transpose(1, 2),
-                qkv.unflatten(-1, (self.relative_position_bias_table_size, -1)).transpose(1, 2),
-                qkv_2.unflatten(-1, (self.relative_position_bias_table_size, -1)).transpose(1, 2),
+                query.unflatten(-1, (self.num_heads, -1)).transpose(1, 2),
+                key.unflatten(-1, (self.num_heads, -1)).transpose(1, 2),
+                value.unflatten(-1, (self.num_heads, -1)).transpose(1, 2),
                 attn_mask=attn_mask,
             )
             .transpose(1, 2)
@@ -51,30 +48,19 @@ class ShiftedWindowAttention(nn.Module):
         )
         x = self.proj(x).reshape(-1, self.size, self.size, 7, 7, self.features)
         x = x.transpose(2, 3)
-        return x.reshape(-1, self.size_value, self.size_value, self.features)
+        return x.reshape(-1, 7 * self.size, 7 * self.size, self.features)
 
 
 class ShiftedWindowAttention_2(nn.Module):
     """swin_transformer.py, lines 298 to 299."""
 
-    def __init__(
-        self,
-        features,
-        relative_position_bias_table_size,
-        window_mask_size,
-        size,
-        size_value,
-        size_value_2,
-    ):
+    def __init__(self, features, num_heads, window_mask_size, size):
         super().__init__()
-        self.relative_position_bias_table_size = relative_position_bias_table_size
+        self.num_heads = num_heads
         self.features = features
+        self.window_mask_size = window_mask_size
         self.size = size
-        self.size_value = size_value
-        self.size_value_2 = size_value_2
-        self.relative_position_bias_table = nn.Parameter(
-            torch.empty(169, relative_position_bias_table_size)
-        )
+        self.relative_position_bias_table = nn.Parameter(torch.empty(169, num_heads))
         self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
         self.qkv = nn.Linear(features, 3 * features)
         self.register_buffer(
@@ -92,23 +78,20 @@ class ShiftedWindowAttention_2(nn.Module):
         x = torch.roll(x, shifts=(-3, -3), dims=(1, 2))
         x = x.reshape(-1, self.size, 7, self.size, 7, self.features)
         x = x.transpose(2, 3).reshape(-1, 49, self.features)
-        x = self.qkv(x)
-        x = x.reshape(-1, 49, 3, self.relative_position_bias_table_size, 32)
-        x = x.permute(2, 0, 3, 1, 4)
-        y = x[0]
-        y_2 = x[1]
-        x = x[2]
+        x = self.qkv(x).reshape(-1, 49, 3, self.num_heads, 32)
+        x, y, y_2 = x.permute(2, 0, 3, 1, 4).unbind()
         relative_position_bias_table = relative_position_bias_table + self.window_mask
-        query = y.reshape(-1, self.size_value, 49, 32)
-        key = y_2.reshape(-1, self.size_value, 49, 32)
-        value = x.reshape(-1, self.size_value, 49, 32)
-        attn_mask = relative_position_bias_table.reshape(self.size_value, 49, 49)
+        query = x.reshape(-1, self.num_heads * self.window_mask_size, 49, 32)
+        key = y.reshape(-1, self.num_heads * self.window_mask_size, 49, 32)
+        value = y_2.reshape(-1, self.num_heads * self.window_mask_size, 49, 32)
+        attn_mask = relative_position_bias_table.reshape(
+            self.num_heads * self.window_mask_size, 49, 49
+        )
         x = F.scaled_dot_product_attention(query, key, value, attn_mask=attn_mask)
-        x = x.reshape(-1, self.relative_position_bias_table_size, 49, 32)
-        x = x.transpose(1, 2).flatten(2)
+        x = x.reshape(-1, self.num_heads, 49, 32).transpose(1, 2).flatten(2)
         x = self.proj(x).reshape(-1, self.size, self.size, 7, 7, self.features)
         x = x.transpose(2, 3)
-        x = x.reshape(-1, self.size_value_2, self.size_value_2, self.features)
+        x = x.reshape(-1, 7 * self.size, 7 * self.size, self.features)
         return torch.roll(x, shifts=(3, 3), dims=(1, 2))
 
 
@@ -125,9 +108,9 @@ class PatchMerging(nn.Module):
         y_2 = x[:, 1::2][..., ::2, :]
         y_3 = x[:, ::2][..., 1::2, :]
         x = x[:, 1::2][..., 1::2, :]
-        y = torch.cat([y, y_2, y_3, x], dim=-1)
-        y = self.norm(y)
-        return self.reduction(y)
+        x = torch.cat([y, y_2, y_3, x], dim=-1)
+        x = self.norm(x)
+        return self.reduction(x)
 
 
 class SwinTransformerBlock(nn.Module):
@@ -159,27 +142,27 @@ class Model(nn.Module):
         self.features = nn.Sequential(
             nn.Sequential(nn.Conv2d(3, 96, 4, stride=4), Permute(), nn.LayerNorm(96)),
             nn.Sequential(
-                SwinTransformerBlock(96, ShiftedWindowAttention(96, 3, 8, 56)),
-                SwinTransformerBlock(96, ShiftedWindowAttention_2(96, 3, 64, 8, 192, 56)),
+                SwinTransformerBlock(96, ShiftedWindowAttention(96, 3, 8)),
+                SwinTransformerBlock(96, ShiftedWindowAttention_2(96, 3, 64, 8)),
             ),
             PatchMerging(384),
             nn.Sequential(
-                SwinTransformerBlock(192, ShiftedWindowAttention(192, 6, 4, 28)),
-                SwinTransformerBlock(192, ShiftedWindowAttention_2(192, 6, 16, 4, 96, 28)),
+                SwinTransformerBlock(192, ShiftedWindowAttention(192, 6, 4)),
+                SwinTransformerBlock(192, ShiftedWindowAttention_2(192, 6, 16, 4)),
             ),
             PatchMerging(768),
             nn.Sequential(
-                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 48, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 48, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2, 14)),
-                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2, 48, 14)),
+                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2)),
+                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2)),
+                SwinTransformerBlock(384, ShiftedWindowAttention(384, 12, 2)),
+                SwinTransformerBlock(384, ShiftedWindowAttention_2(384, 12, 4, 2)),
             ),
             PatchMerging(1536),
             nn.Sequential(
-                SwinTransformerBlock(768, ShiftedWindowAttention(768, 24, 1, 7)),
-                SwinTransformerBlock(768, ShiftedWindowAttention(768, 24, 1, 7)),
+                SwinTransformerBlock(768, ShiftedWindowAttention(768, 24, 1)),
+                SwinTransformerBlock(768, ShiftedWindowAttention(768, 24, 1)),
             ),
         )
         self.norm = nn.LayerNorm(768)

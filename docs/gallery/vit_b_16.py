@@ -24,9 +24,9 @@ class EncoderBlock(nn.Module):
     def forward(self, x):
         out = self.ln_1(x)
         out = self.self_attention(out, out, out, need_weights=False)[0]
-        out = self.dropout(out) + x
-        x = self.ln_2(out)
-        return out + self.mlp(x)
+        x = self.dropout(out) + x
+        out_2 = self.ln_2(x)
+        return x + self.mlp(out_2)
 
 
 class Encoder(nn.Module):
@@ -61,10 +61,10 @@ class Model(nn.Module):
     def forward(self, x):
         size = x.shape[0]
         x = self.conv_proj(x).flatten(2).transpose(1, 2)
-        size = self.class_token.expand(size, -1, -1)
-        size = torch.cat([size, x], dim=1)
-        size = self.encoder(size)[:, 0]
-        return self.heads(size)
+        expand = self.class_token.expand(size, -1, -1)
+        x = torch.cat([expand, x], dim=1)
+        x = self.encoder(x)[:, 0]
+        return self.heads(x)
 
 
 def load(weights=Path(__file__).with_name("weights.safetensors")):
