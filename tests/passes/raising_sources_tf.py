@@ -31,6 +31,9 @@ def tensorflow_cases():
     dense.build((None, 5, 16))
     embedding = keras.layers.Embedding(10, 6)
     embedding.build((None, 5))
+    heads = keras.layers.MultiHeadAttention(4, 4, bias_initializer="random_normal")
+    heads.build((None, 5, 16), (None, 5, 16))
+    table = tf.Variable(generator.normal([4, 16, 6]), name="table")
     recurrent = {
         "lstm": keras.layers.LSTM(6, return_sequences=True),
         "gru": keras.layers.GRU(6, return_sequences=True),
@@ -61,6 +64,10 @@ def tensorflow_cases():
         "embedding_of_integers": (lambda x: embedding(x), [spec(None, 5, dtype=tf.int32)]),
         "lookup": (lambda x: tf.nn.embedding_lookup(kernel, x), [spec(None, 5, dtype=tf.int64)]),
         "einsum": (lambda x: tf.einsum("bsi,io->bso", x, kernel), x),
+        "einsum_of_heads": (lambda x, y: tf.einsum("bqhd,bkhd->bhqk", x, y), [spec(None, 5, 4, 8)] * 2),
+        "einsum_by_batch": (lambda x: tf.einsum("hni,hio->hno", x, table), [spec(4, 5, 16)]),
+        "einsum_outer": (lambda x, y: tf.einsum("bi,bj->bij", x, y), [spec(2, 5), spec(2, 6)]),
+        "multi_head": (lambda x: heads(x, x), x),
         "l2_normalize": (lambda x: tf.math.l2_normalize(x, -1, epsilon=1e-12), x),
         "roll": (lambda x: tf.roll(x, 1, 1), x),
         "log_softmax": (lambda x: tf.nn.log_softmax(x), x),

@@ -139,3 +139,73 @@ def test_no_form_for_a_target_without_it():
     x = graph.input("x", ["N", 6, 4])
     y = graph("Concat", part(graph, x, 2, 6), part(graph, x, 0, 2), axis=1)
     check_none(graph, y, able={f"{FORMS}::Glu"}, x=random(2, 6, 4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "equation"), [("einsum_of_heads", "bijk,bljk->bjil"), ("einsum_outer", "bi,bj->bij")])
+def test_equations_of_tensorflow(name, equation):
+    assert check("tf", name, ["Einsum"]) == {"equation": equation}
+
+
+def turned_pair(graph: Graph, perms, shape=("N", 5, 4, 8), weight=None):
+    x = graph.input("x", [*shape])
+    y = graph.input("y", [*shape]) if weight is None else graph.weight(weight)
+    return [
+        graph("Transpose", each, perm=list(perm)) if perm else each for each, perm in zip((x, y), perms, strict=True)
+    ]
+
+
+def test_an_equation_of_turned_factors():
+    graph = Graph()
+    product = graph("MatMul", *turned_pair(graph, [(0, 2, 1, 3), (0, 2, 3, 1)]))
+    plain, model = both(graph, graph("Transpose", product, perm=[0, 2, 1, 3]))
+    assert to_forms(model, ABLE) == 1 and operators(model) == ["Einsum"]
+    assert said(model) == {"equation": "bijk,bljk->bijl"}
+    arrays = {name: random(2, 5, 4, 8, seed=seed) for seed, name in enumerate("xy")}
+    assert_close(numbers(model, arrays), numbers(plain, arrays))
+
+
+@pytest.mark.parametrize(
+    "perms", [[(), ()], [(), (0, 1, 3, 2)], [(0, 1, 3, 2), (0, 1, 3, 2)]], ids=["plain", "one", "both"]
+)
+def test_no_equation(perms):
+    graph = Graph()
+    size = ("N", 4, 6, 6)
+    arrays = {name: random(2, 4, 6, 6, seed=seed) for seed, name in enumerate("xy")}
+    check_none(graph, graph("MatMul", *turned_pair(graph, perms, size)), **arrays)
+
+
+def test_a_matrix_that_a_layer_has_is_no_factor_of_an_equation():
+    graph = Graph()
+    product = graph("MatMul", *turned_pair(graph, [(0, 2, 1, 3), ()], weight=random(8, 3)))
+    check_none(graph, graph("Transpose", product, perm=[0, 2, 1, 3]), x=random(2, 5, 4, 8))
+
+
+def test_an_axis_of_two_letters_is_no_equation():
+    graph = Graph()
+    product = graph("MatMul", *turned_pair(graph, [(0, 2, 1, 3), (0, 2, 3, 1)]))
+    joined = graph("Reshape", graph("Transpose", product, perm=[0, 2, 1, 3]), np.asarray([0, 5, -1]))
+    plain, model = both(graph, joined)
+    assert to_forms(model, ABLE) == 0
+    arrays = {name: random(2, 5, 4, 8, seed=seed) for seed, name in enumerate("xy")}
+    assert_close(numbers(model, arrays), numbers(plain, arrays))
+
+
+@pytest.mark.parametrize("kind", ["script", pytest.param("torch", marks=pytest.mark.slow)])
+def test_blocks_of_pixels_as_channels(kind):
+    assert check(kind, "pixel_unshuffle", ["PixelUnshuffle"]) == {"blocksize": 2}
+
+
+@pytest.mark.parametrize(
+    ("before", "perm", "after"),
+    [
+        ([0, 3, 4, 2, 3, 2], (0, 1, 3, 5, 4, 2), [0, 12, 3, 4]),
+        ([0, 3, 4, 2, 2, 3], (0, 1, 3, 5, 2, 4), [0, 18, 4, 2]),
+        ([0, 3, 4, 2, 3, 2], (0, 1, 3, 5, 2, 4), [0, 12, 2, 6]),
+    ],
+    ids=["turned", "unequal", "other sizes"],
+)
+def test_no_blocks_of_pixels(before, perm, after):
+    graph = Graph()
+    parted = graph("Transpose", graph("Reshape", graph.input("x", ["N", 3, 8, 6]), np.asarray(before)), perm=list(perm))
+    check_none(graph, graph("Reshape", parted, np.asarray(after)), x=random(2, 3, 8, 6))

@@ -137,3 +137,22 @@ def test_dense_layers_between_reshapes_and_an_embedding(sketch: Any) -> None:
     written = sketch.prove(sketch.node("Add", [whole, sketch.parameter("bias", 3)], layer="dense"))
     assert written.constructor == ["self.table = nn.Embedding(9, 4)", "self.dense = nn.Linear(4, 3)"]
     assert written.forward == ["x = i.squeeze(-1)", "x = self.table(x)", "return self.dense(x)"]
+
+
+def test_a_product_of_turned_factors_is_an_equation(sketch: Any) -> None:
+    x, y = sketch.input("x", (None, 5, 4, 8)), sketch.input("y", (None, 6, 4, 8))
+    x = sketch.node("Transpose", [x], {"perm": [0, 2, 1, 3]}, layer="op")
+    y = sketch.node("Transpose", [y], {"perm": [0, 2, 3, 1]}, layer="op")
+    written = sketch.prove(sketch.node("MatMul", [x, y], layer="op"))
+    assert written.forward == ['return torch.einsum("bijk,bljk->bjil", x, y)']
+
+
+def test_blocks_of_pixels_as_channels(sketch: Any) -> None:
+    x = sketch.input("x", (None, 3, 8, 6))
+    parted = sketch.node("Reshape", [x, sketch.constant("parted", np.array([0, 3, 4, 2, 3, 2]))], layer="op")
+    turned = sketch.node("Transpose", [parted], {"perm": [0, 1, 3, 5, 2, 4]}, layer="op")
+    metadata.set_own(turned.producer())
+    written = sketch.prove(
+        sketch.node("Reshape", [turned, sketch.constant("whole", np.array([0, 12, 4, 3]))], layer="op")
+    )
+    assert written.forward == ["return F.pixel_unshuffle(x, 2)"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
@@ -202,10 +204,10 @@ def _reshape(node: ir.Node, known: dict[ir.Value, Known]) -> bool:
         return False
     node.attributes.pop("allowzero", None)  # no size is said to be 0, so a 0 may stand for a copied axis
     have = [] if source.shape is None else [of_shape(size) for size in source.shape]
-    sizes: list[int | None] = []
-    for axis, size in enumerate(wanted):
-        same = axis < len(have) and have[axis] is not None and have[axis] == size and size.number is None
-        sizes.append(0 if same else size.number)
+    sizes = _entries(wanted, have)
+    if sizes.count(None) + sizes.count(-1) > 1:
+        wanted = _with_rest(wanted, have)
+        sizes = _entries(wanted, have)
     if sizes.count(None) + sizes.count(-1) <= 1:
         numbers = [-1 if size is None else size for size in sizes]
         graph = graph_of(node)
@@ -214,6 +216,27 @@ def _reshape(node: ir.Node, known: dict[ir.Value, Known]) -> bool:
     if all(size.number is None or size.number > 0 for size in wanted):
         output.shape = ir.Shape([to_shape(size) for size in wanted])
     return True
+
+
+def _entries(wanted: Known, have: Sequence[Dimension | None]) -> list[int | None]:
+    """What a constant says of each size: 0 for one that is kept, None for another that is no number."""
+    sizes: list[int | None] = []
+    for axis, size in enumerate(wanted):
+        same = axis < len(have) and have[axis] is not None and have[axis] == size and size.number is None
+        sizes.append(0 if same else size.number)
+    return sizes
+
+
+def _with_rest(wanted: Known, have: Sequence[Dimension | None]) -> Known:
+    """The sizes with the one that is told as -1 worked out, where the others divide what there is."""
+    known = [size for size in have if size is not None]
+    told = [size for size in wanted if size.number != -1]
+    if not known or len(known) != len(have) or len(told) != len(wanted) - 1 or any(size.number == 0 for size in told):
+        return wanted
+    rest = _product(known) // _product(told)
+    if rest * _product(told) != _product(known):
+        return wanted
+    return tuple(rest if size.number == -1 else size for size in wanted)
 
 
 def _shaped(node: ir.Node, known: dict[ir.Value, Known]) -> bool:

@@ -1,4 +1,4 @@
-"""Rolled axes and gated halves: each function's first sentence is the form."""
+"""Rolled axes, gated halves and blocks of pixels: each function's first sentence is the form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import onnx_ir as ir
 
 from interlingua.ir.facts import shape_of
 from interlingua.passes.forms.outline import Form, Piece, closed
-from interlingua.passes.raising.reading import attribute_int, integers, maker, sides
+from interlingua.passes.orders import order_of
+from interlingua.passes.raising.reading import attribute_int, integers, maker, sides, sizes_of
 from interlingua.passes.raising.views import views
 
 
@@ -91,7 +92,34 @@ def half(value: ir.Value | None) -> tuple[ir.Value, int, int, list[ir.Node]] | N
     return None
 
 
+_UNSHUFFLE = (0, 1, 3, 5, 2, 4)
+
+
+def unshuffled(node: ir.Node) -> Piece | None:
+    """`PixelUnshuffle(X)`: the blocks of each channel as channels beside each other, `Reshape(Transpose(Reshape(X)))`.
+
+    `SpaceToDepth` has the blocks of all channels in the other order.
+    """
+    turn = maker(node.inputs[0], "Transpose")
+    first = None if turn is None or order_of(turn) != _UNSHUFFLE else maker(turn.inputs[0], "Reshape")
+    source = None if first is None else first.inputs[0]
+    if turn is None or first is None or source is None or not closed([first, turn, node]):
+        return None
+    before, inside, after = sizes_of(source), sizes_of(turn.inputs[0]), sizes_of(node.outputs[0])
+    if before is None or inside is None or after is None or (len(before), len(inside), len(after)) != (4, 6, 4):
+        return None
+    block = inside[3]
+    sizes = [size for size in (*before[1:], *inside[1:], *after[1:]) if isinstance(size, int)]
+    if not isinstance(block, int) or block < 2 or len(sizes) != 11:
+        return None
+    channels, height, width = sizes[:3]  # where they fit, the number of elements settles the batch
+    fits = sizes[3:8] == [channels, height // block, block, width // block, block]
+    fits = fits and sizes[8:] == [channels * block**2, height // block, width // block]
+    return Piece([first, turn, node], [source], {"blocksize": block}) if fits else None
+
+
 FORMS = (
     Form("Roll", frozenset({"Concat"}), roll),
     Form("Glu", frozenset({"Mul"}), gated),
+    Form("PixelUnshuffle", frozenset({"Reshape"}), unshuffled),
 )

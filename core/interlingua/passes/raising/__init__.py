@@ -16,6 +16,7 @@ from interlingua.passes.raising import (
     affine,
     attention,
     batch,
+    contractions,
     counting,
     heads,
     normalization,
@@ -64,7 +65,7 @@ class RaiseStatistics(_Rules):
 class SpellPlainly(_Rules):
     """Replaces `CastLike`, slices of everything, selections by products and sequences of splits by what they are."""
 
-    rules = plain.RULES
+    rules = _gathered(plain, contractions)
 
 
 class Raise(_Rules):

@@ -157,7 +157,7 @@ def merge_heads(node: ir.Node) -> bool:
             assert last is not None
             replace(last, made.nodes, [result])
             return True
-        del made.nodes[count:]
+        made.forget(count)
     return False
 
 
@@ -178,7 +178,7 @@ def _merged(value: ir.Value | None, made: Builder) -> _Merged | None:
         result = None if source is None else arranged(view, source, [batch, length, features], made)
         if result is not None:
             return _Merged(result, batch, heads, length, size, view.axes)
-        del made.nodes[count:]
+        made.forget(count)
     return None
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from interlingua.passes.raising.reading import Reading, Rule, new, rank, sizes_of
+from interlingua.ir.edit import is_initializer
+from interlingua.ir.facts import known, shape_of
+from interlingua.ir.weights import moved
+from interlingua.passes.raising.reading import Reading, Rule, home, new, rank, sides, sizes_of
 
 
 def of_rows(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
@@ -36,4 +40,25 @@ def of_rows(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     return [made]
 
 
-RULES: Mapping[str, Sequence[Rule]] = {"Reshape": (of_rows,)}
+def bias_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `Reshape(MatMul(X, W), […, heads, size]) + bias` by `Reshape(MatMul(X, W) + bias, […, heads, size])`.
+
+    The bias is a weight of (heads, size); so Keras' dense layers into heads come.
+    """
+    for inner, bias in sides(node):
+        mark = reading.mark()
+        parted, given = reading.made(inner, "Reshape"), known(shape_of(bias))
+        product = None if parted is None else reading.made(parted.inputs[0], "MatMul")
+        if parted is not None and product is not None and is_initializer(bias) and given and len(given) > 1:
+            before, after = sizes_of(product.outputs[0]), sizes_of(inner)
+            whole = math.prod(given)
+            if before and after and before[-1] == whole and list(after[-len(given) :]) == given:
+                flat = moved(home(node), bias, [("reshape", (whole,))])
+                again = new("MatMul", product.inputs, like=product.outputs[0])  # beside the sum, as one layer
+                total = new("Add", [again.outputs[0], flat], like=product.outputs[0])
+                return [again, total, new("Reshape", [total.outputs[0], parted.inputs[1]], like=node.outputs[0])]
+        reading.back(mark)
+    return None
+
+
+RULES: Mapping[str, Sequence[Rule]] = {"Add": (bias_of_parts,), "Reshape": (of_rows,)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -147,7 +148,21 @@ def sizes_of(value: ir.Value | None, depth: int = 8) -> Sizes | None:
         before, target = sizes_of(node.inputs[0], depth - 1), integers(node.inputs[1])
         if before is not None and target is not None:
             found = tuple(before[i] if n == 0 and i < len(before) else shape[i] for i, n in enumerate(target))
+            found = _with_rest(found, before, target)
     return shape if found is None or len(found) != len(shape) or None in found else found
+
+
+def _with_rest(sizes: Sizes, before: Sizes, target: Sequence[int]) -> Sizes:
+    """The sizes after a Reshape with the one that is left to it, where it is the one that has a name before."""
+    numbers = [size for size in before if isinstance(size, int)]
+    others = [size for size, entry in zip(sizes, target, strict=True) if entry != -1]
+    named = [size for size in before if isinstance(size, str)]
+    plain = len(numbers) + len(named) == len(before) and all(isinstance(size, int) for size in others)
+    if not plain or len(others) != len(sizes) - 1 or len(named) != 1:
+        return sizes
+    if math.prod(numbers) != math.prod(size for size in others if isinstance(size, int)):
+        return sizes
+    return tuple(named[0] if entry == -1 else size for size, entry in zip(sizes, target, strict=True))
 
 
 def broadcast(first: Sizes | None, second: Sizes | None) -> Sizes | None:

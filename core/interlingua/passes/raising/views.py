@@ -273,6 +273,13 @@ class Builder:
         self.nodes.append(made)
         return made.outputs[0]
 
+    def forget(self, count: int = 0) -> None:
+        """Takes back all nodes but the first, so that they read nothing any more."""
+        for node in self.nodes[count:]:
+            for index in range(len(node.inputs)):
+                node.replace_input_with(index, None)
+        del self.nodes[count:]
+
     def numbers(self, stem: str, entries: Sequence[int]) -> ir.Value:
         """A constant of whole numbers."""
         return tensor(self.node, f"{self.node.outputs[0].name}_{stem}", np.asarray(entries, np.int64))

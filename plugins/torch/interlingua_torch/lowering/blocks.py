@@ -15,7 +15,7 @@ from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_cards
 from interlingua_torch.lowering.terms import number_of, source
 
-_UNSHUFFLE = "torch.nn.functional.pixel_unshuffle"
+UNSHUFFLE = "torch.nn.functional.pixel_unshuffle"
 _SHUFFLE = "torch.nn.functional.pixel_shuffle"
 _FOLD = "torch.nn.functional.fold"
 
@@ -41,8 +41,8 @@ def depth_to_space(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 def space_to_depth(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`F.pixel_unshuffle(x, 2)`; of several channels they change places after it."""
     size = facts["blocksize"]
-    context.note_mapping(node, _UNSHUFFLE)
-    call = expressions.call(context.api(_UNSHUFFLE), [source(context, node), size])
+    context.note_mapping(node, UNSHUFFLE)
+    call = expressions.call(context.api(UNSHUFFLE), [source(context, node), size])
     channels = (facts.shapes.get("input") or (None, None))[1]
     return call if channels == 1 else _turned(call, (-1, size * size))
 

@@ -1,4 +1,4 @@
-"""What one call says and no operator of ONNX: rolled axes, gated halves, modules of attention, padded embeddings."""
+"""What one call says and no operator of ONNX: modules of attention, rolled axes, gated halves, equations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua_torch.lowering import lowers
+from interlingua_torch.lowering.blocks import UNSHUFFLE
 from interlingua_torch.lowering.common import by_api, by_helper
 from interlingua_torch.lowering.indexing import EMBEDDING
 from interlingua_torch.lowering.terms import source
@@ -38,6 +39,18 @@ def gated(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     last = shape is not None and axis == len(shape) - 1
     named = {} if last else {"dim": axis}
     return by_api(context, node, "torch.nn.functional.glu", [source(context, node)], named)
+
+
+@lowers("interlingua.forms::PixelUnshuffle")
+def unshuffled(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`F.pixel_unshuffle(x, 2)`."""
+    return by_api(context, node, UNSHUFFLE, [source(context, node), facts["blocksize"]])
+
+
+@lowers("interlingua.forms::Einsum")
+def equation(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`torch.einsum("bij,bkj->bik", x, y)`."""
+    return by_api(context, node, "torch.einsum", [facts["equation"], source(context, node), source(context, node, 1)])
 
 
 @lowers("interlingua.forms::Embedding")
