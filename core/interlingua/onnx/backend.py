@@ -12,6 +12,7 @@ from interlingua.ir.facts import qualified
 from interlingua.ir.older_opsets import expand_composites, lower
 from interlingua.ir.opset import OPSET
 from interlingua.ir.origin import parameters
+from interlingua.onnx.rotary import SINCE, name_rotations
 from interlingua.onnx.writer import save
 from interlingua.own_operators import STOP_GRADIENT
 from interlingua.passes import run
@@ -43,6 +44,8 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     opset = request.options.opset or OPSET
     if expand_composites(model, opset):
         run(model, FOLDING, notes=request.options.notes)
+    if opset >= SINCE and name_rotations(model):
+        run(model, (RemoveUnused,), notes=request.options.notes)
     if expand_calls(model, lambda node: qualified(node) != STOP_GRADIENT):
         run(model, (RemoveNoOps, RemoveUnused), notes=request.options.notes)
     lower(model, opset)
