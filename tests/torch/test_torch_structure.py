@@ -192,7 +192,7 @@ def test_arguments_are_called_by_what_they_do(tmp_path: Path) -> None:
     assert "def __init__(self, channels, num_heads, size, height, width):" in text
     assert "nn.Parameter(torch.empty(9, num_heads))" in text and "unflatten(-1, (self.num_heads, -1))" in text
     assert "reshape(2, self.channels, self.height, self.width)" in text
-    assert "query, key, value = self.qkv(x).chunk(3, dim=2)" in text
+    assert "query, key, value = x.chunk(3, dim=2)" in text
 
 
 def test_parts_are_taken_at_once_where_all_are_read(tmp_path: Path) -> None:
