@@ -46,6 +46,41 @@ def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None
 
 
 FOUND = {
+    "half a spectrum is the default": (
+        """<ir_version: 10, opset_import: ["": 18]> g (float[1, 20, 1] x) => (float[a, b, c, d] y)
+        <int64 step = {3}, int64 length = {6}, int64[1] all = {-1}> {
+            z = STFT (x, step, "", length)  size = Shape (z)  row = Reshape (z, all)  y = Reshape (row, size)
+        }""",
+        {"x": np.linspace(-1, 2, 20, dtype=np.float32).reshape(1, 20, 1)},
+    ),
+    "what is made of a weight is transposed: Erf": (
+        """<ir_version: 10, opset_import: ["": 18]> g (float[2, 3] x) => (float[2, 3] z, float[3, 2] y)
+        <float[2, 3] w = {1, 5, 3, 4, 2, 6}> {
+            z = Mul (w, x)  made = Erf (w)  y = Transpose (made)
+        }""",
+        {"x": np.array([[1, 2, 3], [3, 2, 1]], np.float32)},
+    ),
+    "what is made of a weight is transposed: ArgMax": (
+        """<ir_version: 10, opset_import: ["": 18]> g (float[2, 3] x) => (float[2, 3] z, int64[1, 2] y)
+        <float[2, 3] w = {1, 5, 3, 4, 2, 6}> {
+            z = Mul (w, x)  made = ArgMax <axis = 1> (w)  y = Transpose (made)
+        }""",
+        {"x": np.array([[1, 2, 3], [3, 2, 1]], np.float32)},
+    ),
+    "what is made of a weight is transposed: CumSum": (
+        """<ir_version: 10, opset_import: ["": 18]> g (float[2, 3] x) => (float[2, 3] z, float[3, 2] y)
+        <float[2, 3] w = {1, 5, 3, 4, 2, 6}, int64 a = {1}> {
+            z = Mul (w, x)  made = CumSum (w, a)  y = Transpose (made)
+        }""",
+        {"x": np.array([[1, 2, 3], [3, 2, 1]], np.float32)},
+    ),
+    "what is made of a weight is transposed: LayerNormalization": (
+        """<ir_version: 10, opset_import: ["": 18]> g (float[2, 3] x) => (float[2, 3] z, float[3, 2] y)
+        <float[2, 3] w = {1, 5, 3, 4, 2, 6}, float[3] s = {1, 2, 3}> {
+            z = Mul (w, x)  made = LayerNormalization (w, s)  y = Transpose (made)
+        }""",
+        {"x": np.array([[1, 2, 3], [3, 2, 1]], np.float32)},
+    ),
     "groups of one number": (
         """<ir_version: 10, opset_import: ["": 21]> g (float[1, 4] x, float[4] b) => (float[1, 4] y)
         <float[4] s = {1, 2, 3, 4}> { y = GroupNormalization <num_groups = 4> (x, s, b) }""",

@@ -208,7 +208,7 @@ def _reduction(node: ir.Node) -> Movable | None:
     """Constant axes that the result may lose: `ReduceMean`."""
     rank = rank_of(node.inputs[0])
     axes = None if rank is None else _axes_of(node, rank)
-    if rank is None or axes is None or is_initializer(node.inputs[0]):
+    if rank is None or axes is None:
         return None
     every = identity(rank)
     kept = every if attribute(node, "keepdims", 1) else tuple(axis for axis in every if axis not in axes)
@@ -223,7 +223,7 @@ def _reduction(node: ir.Node) -> Movable | None:
 def _squeeze(node: ir.Node) -> Movable | None:
     """Constant axes that the result lacks: `Squeeze`."""
     rank = rank_of(node.inputs[0])
-    if rank is None or len(node.inputs) < 2 or node.inputs[1] is None or is_initializer(node.inputs[0]):
+    if rank is None or len(node.inputs) < 2 or node.inputs[1] is None:
         return None
     axes = _axes_of(node, rank)
     if axes is None:
@@ -242,7 +242,7 @@ def _squeeze(node: ir.Node) -> Movable | None:
 def _unsqueeze(node: ir.Node) -> Movable | None:
     """Constant axes that only the result has: `Unsqueeze`."""
     narrow, held = rank_of(node.inputs[0]), constant(node.inputs[1])
-    if narrow is None or held is None or is_initializer(node.inputs[0]):
+    if narrow is None or held is None:
         return None
     rank = narrow + held.size
     axes = tuple(int(axis) % rank for axis in held.reshape(-1))
@@ -281,7 +281,7 @@ def _pad(node: ir.Node) -> Movable | None:
 def _slice(node: ir.Node) -> Movable | None:
     """Constant starts, ends and axes: `Slice`."""
     rank, starts = rank_of(node.inputs[0]), constant(node.inputs[1])
-    if rank is None or starts is None or is_initializer(node.inputs[0]):
+    if rank is None or starts is None:
         return None
     axes = node.inputs[3] if len(node.inputs) > 3 else None
     held = constant(axes)
@@ -297,7 +297,7 @@ def _slice(node: ir.Node) -> Movable | None:
 def _per_axis(node: ir.Node) -> Movable | None:
     """One constant number for each axis: `Tile`."""
     rank, held = rank_of(node.inputs[0]), constant(node.inputs[1])
-    if rank is None or held is None or held.size != rank or is_initializer(node.inputs[0]):
+    if rank is None or held is None or held.size != rank:
         return None
     every = identity(rank)
     return Movable(
@@ -318,22 +318,9 @@ def _trailing(node: ir.Node) -> Movable | None:
 
 UNARY = (
     *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast", "Ceil", "Celu", "Clip", "Cos"),
-    *(
-        "Cosh",
-        "Dropout",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "IsInf",
-        "IsNaN",
-    ),
-    *("LeakyRelu", "Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign"),
-    *("Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu"),
+    *("Cosh", "Dropout", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf"),
+    *("IsNaN", "LeakyRelu", "Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid"),
+    *("Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu"),
 )
 BROADCAST = (
     *("Add", "And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual", "Less"),
@@ -364,8 +351,13 @@ TABLE: dict[str, Rule] = {
 
 
 def movable(node: ir.Node) -> Movable | None:
-    """How the node moves axes; None where it does not, or where not enough is known."""
+    """How the node moves axes; None where it does not, or where not enough is known.
+
+    Constants are turned where they stand beside what moves (`Add`, `Concat`); what is made of a constant stays.
+    """
     if node.domain != "" or not node.inputs or (node.inputs[0] is None and node.op_type != "Concat"):
+        return None
+    if is_initializer(node.inputs[0]) and node.op_type not in (*BROADCAST, "Concat"):
         return None
     rule = TABLE.get(node.op_type)
     return rule(node) if rule is not None else None

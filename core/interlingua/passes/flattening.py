@@ -32,7 +32,7 @@ CARRIERS = frozenset(
 
 def flattening(node: ir.Node) -> Movable | None:
     """How a node that joins or splits axes takes data in another order; None where it cannot."""
-    if node.domain != "":
+    if node.domain != "" or not node.inputs or is_initializer(node.inputs[0]):
         return None
     if joins_all_but_first(node):
         return _before_dense(node) or _of_ones(node)

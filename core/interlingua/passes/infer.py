@@ -27,6 +27,9 @@ class InferShapes(Pass):
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
+        for node in model.graph.all_nodes():
+            if node.op_type == "STFT" and "onesided" not in node.attributes:
+                node.attributes["onesided"] = ir.AttrInt64("onesided", 1)  # without it, onnx's inference goes by 0
         before = _forget_names(model)
         inferred = _inferred(model)
         if inferred is not None:
