@@ -131,6 +131,12 @@ def torch_cases():
         scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
         return (scores * self.scale.clamp(max=4.6).exp() + self.bias).softmax(-1) @ v
 
+    def equations(self, x):
+        b, s, c = x.shape
+        q, k, v = (each(x).view(b, s, 4, 4) for each in self.projections)
+        weights = (torch.einsum("bqhd,bkhd->bhqk", q, k) * 0.5).softmax(-1)
+        return torch.einsum("bhqk,bkhd->bqhd", weights, v).reshape(b, s, c) * 2
+
     def batched(self, q, k, v):
         return torch.bmm(torch.softmax(torch.bmm(q, k.transpose(1, 2)) * q.shape[-1] ** -0.5, -1), v)
 
@@ -274,6 +280,7 @@ def torch_cases():
         "packed_heads": (Function(packed_heads, qkv=qkv), (x,)),
         "sliced_heads": (Function(sliced_heads, qkv=qkv), (x,)),
         "windowed_attention": (Function(windowed, qkv=qkv, bias=parameter(4, 5, 5)), (random(2, 3, 5, 16),)),
+        "equations": (Function(equations, projections=projections), (x,)),
         "shifted_windows": (
             Function(shifted_windows, qkv=qkv, bias=parameter(4, 5, 5), mask=nn.Buffer(-100.0 * (places > 0.7))),
             (random(2, 3, 5, 16),),

@@ -112,3 +112,22 @@ def test_a_bias_behind_parted_features(sizes: tuple[int, ...], wanted: list[str]
     product = graph("MatMul", graph.input("x", ["N", 5, 4]), graph.weight(random(4, 6)))
     parted = graph("Reshape", product, np.asarray([-1, 5, 2, 3]))
     check_graph(graph, graph("Add", parted, graph.weight(random(*sizes))), wanted, x=random(2, 5, 4))
+
+
+@pytest.mark.parametrize("kind", ["script", pytest.param("torch", marks=pytest.mark.slow)])
+def test_attention_by_equations(kind: str) -> None:
+    check_export(kind, "equations", [*DENSE * 3, "Attention", "Mul"])
+
+
+@pytest.mark.parametrize(
+    ("equation", "softmax"),
+    [("bqhd,bkhd->bhqk", False), ("bqhd,bkhd->bqkh", False), ("bqhd,ckhd->bqhkc", True), ("...hd,...kd->...hk", True)],
+    ids=["without a softmax", "no heads", "another batch", "no letters"],
+)
+def test_an_equation_that_is_no_attention_stays(equation: str, softmax: bool) -> None:
+    graph = Graph(18)
+    x, y = (graph.input(name, ["N", 5, 4, 8]) for name in "xy")
+    scores = graph("Einsum", x, y, equation=equation)
+    wanted = ["Einsum", "Softmax" if softmax else "Relu"]
+    arrays = {name: random(2, 5, 4, 8, seed=seed) for seed, name in enumerate("xy")}
+    check_graph(graph, graph(wanted[1], scores), wanted, **arrays)

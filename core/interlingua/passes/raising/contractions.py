@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from interlingua.passes.raising.reading import Reading, Rule, maker
+from interlingua.passes.raising.reading import Reading, Rule, maker, sizes_of
 from interlingua.passes.raising.views import Axis, Builder, Factor, View, arranged, moved, size_of, whole
 
 _MOVES = ("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
@@ -208,4 +208,61 @@ def _size(axis: Axis) -> int | str | None:
     return size_of(axis) if axis else 1
 
 
-RULES: Mapping[str, Sequence[Rule]] = dict.fromkeys((*_MOVES, "MatMul"), (unfolded,))
+def of_attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `Einsum(Q, K)` that a softmax reads, and `Einsum(weights, V)` behind one, by products with Transposes.
+
+    So attention is read that a source writes by equations; where it is none, an equation is made of the product again.
+    """
+    found = _told(node)
+    if found is None or not (_is_before_softmax(node.outputs[0]) or maker(node.inputs[0], "Softmax") is not None):
+        return None
+    builder = Builder(node)
+    if not all(found.shared()) or not _once(found) or not _rebuilt(found, builder):
+        builder.forget()
+        return None
+    return builder.nodes
+
+
+def _told(node: ir.Node) -> Contraction | None:
+    """What an equation of two values says; None where it has axes without a letter, or one letter twice in a value."""
+    said = "".join(node.attributes["equation"].as_string().split()).replace("->", ",").split(",")
+    if (
+        len(node.inputs) != 2
+        or len(said) != 3
+        or not all(term.isalpha() and len({*term}) == len(term) for term in said)
+    ):
+        return None
+    factors: dict[str, Factor] = {}
+    for value, term in zip(node.inputs, said, strict=False):
+        shape = sizes_of(value)
+        if shape is None or len(shape) != len(term):
+            return None
+        for letter, size in zip(term, shape, strict=True):
+            if size == 1 or factors.setdefault(letter, Factor(size)).size != size:
+                return None
+    left, right = node.inputs
+    if left is None or right is None or not {*said[2]} <= {*factors}:
+        return None
+    first, second, result = ([[factors[letter]] for letter in term] for term in said)
+    return Contraction([node], left, right, first, second, result)
+
+
+def _is_before_softmax(value: ir.Value) -> bool:
+    """Whether scales and masks alone stand between the value and a Softmax."""
+    for _ in range(_LONGEST):
+        uses = list(value.uses())
+        if len(uses) != 1 or value.is_graph_output() or uses[0].node.domain != "":
+            return False
+        user = uses[0].node
+        if user.op_type == "Softmax":
+            return True
+        if user.op_type not in ("Add", "Div", "Mul", "Where"):
+            return False
+        value = user.outputs[0]
+    return False
+
+
+RULES: Mapping[str, Sequence[Rule]] = {
+    **dict.fromkeys((*_MOVES, "MatMul"), (unfolded,)),
+    "Einsum": (of_attention,),
+}
