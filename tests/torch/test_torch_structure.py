@@ -214,6 +214,18 @@ def test_a_size_is_read_inside_a_module_that_has_a_tensor_of_that_axis(tmp_path:
         torch.testing.assert_close(made.model(more), made.source(more))
 
 
+def test_modules_inside_loops_and_decisions_keep_their_names(tmp_path: Path) -> None:
+    """The state dict is the source's, loop and decision stay, and modules are called by their names in them."""
+    made = Generated(torch.jit.script(nets.Controlled()), (torch.ones(2, 6),), tmp_path / "out").proved()
+    lines = [line.strip() for line in made.text.splitlines()]
+    start = next(number for number, line in enumerate(lines) if line.startswith("while "))
+    assert sum(line.startswith("if ") for line in lines[start:]) == 2 and "else:" in lines
+    assert made.text.count("self.gate.left(x)") == 2 and "self.first.left(x)" in made.text
+    with torch.no_grad():
+        for x in (torch.full((2, 6), -4.0), torch.full((3, 6), 4.0), torch.zeros(1, 6)):
+            torch.testing.assert_close(made.model(x), made.source(x))
+
+
 def test_nested_arguments_and_results_are_the_sources(tmp_path: Path) -> None:
     x = torch.randn(2, 4)
     example = (x, {"u": x * 2, "v": [x + 1, x - 1]}, None)

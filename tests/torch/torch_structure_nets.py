@@ -430,6 +430,24 @@ class Joined(nn.Module):
         return torch.sigmoid(self.fc(x))
 
 
+class Controlled(nn.Module):
+    """Modules inside a loop and a decision on data, one of them in both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.gate = Gate(), Gate()
+        self.other = nn.Sequential(nn.Linear(6, 6), nn.Tanh())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        count = torch.zeros((), dtype=torch.int64)
+        while bool(x.abs().mean() < 3.0) and bool(count < 5):
+            x = self.gate(x) * 1.5
+            count = count + 1
+        x = self.other(x) if bool(x.sum() > 0) else self.gate(x)
+        return x
+
+
 class Nested(nn.Module):
     """Arguments and results that nest; an argument that is left out, one of a builtin's name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import onnx_ir as ir
@@ -38,10 +38,6 @@ class Step:
         tree = [rename(each, names) for each in self.tree]
         reads, writes = (tuple(names.get(each, each) for each in group) for group in (self.reads, self.writes))
         return dataclasses.replace(self, tree=tree, reads=tuple(dict.fromkeys(reads)), writes=writes)
-
-    def with_tree(self, tree: list[ast.stmt], known: Callable[[str], bool]) -> Step:
-        """A copy that says something else; what it reads is found anew among the values that are `known`."""
-        return dataclasses.replace(self, tree=tree, reads=values_read(tree, known))
 
 
 @dataclasses.dataclass
@@ -79,12 +75,12 @@ def is_value(identifier: str) -> bool:
     return MARK in identifier
 
 
-def values_read(trees: Iterable[ast.AST], known: Callable[[str], bool] = is_value) -> tuple[str, ...]:
+def values_read(trees: Iterable[ast.AST]) -> tuple[str, ...]:
     """The values that are read before they are given, in the order they stand."""
     given: set[str] = set()
     found: dict[str, None] = {}
     for tree in trees:
-        read = [name for name in loaded(tree) if known(name) and name not in given]
+        read = [name for name in loaded(tree) if is_value(name) and name not in given]
         found.update(dict.fromkeys(read))
         given.update(stored(tree))
     return tuple(found)
@@ -129,12 +125,9 @@ class _Flow:
 
     def add(self, statement: Statement) -> None:
         tree = as_ast(statement)
-        carried: list[str] = []
-        if isinstance(statement, Compound):
-            carried = [name for name in dict.fromkeys(stored(tree)) if name in self.env]
-            given = {name: self.env[name] for name in carried}
-        else:
-            given = {}
+        changed = dict.fromkeys(stored(tree)) if isinstance(statement, Compound) else {}
+        carried = {name: self.env[name] for name in changed if name in self.env}
+        given = {name: self.fresh(name) for name in carried}
         names = {name: self.env[name] for name in loaded(tree) if name in self.env}
         for name in dict.fromkeys(stored(tree)):
             if name not in given and name != UNREAD:
@@ -143,10 +136,13 @@ class _Flow:
         for target, value in zip(statement.targets, statement.outputs, strict=False):
             self.axes[given[target]] = shape_of(value) or ()
         self.env.update(given)
-        first = next((i for i, each in enumerate(self.steps) if {self.env[n] for n in carried} & {*each.writes}), None)
-        if carried and first is not None:
-            step = joined([*self.steps[first:], step])
-            del self.steps[first:]
+        if carried:  # what a loop or branch goes on with begins as what there was
+            begun = [
+                ast.Assign([ast.Name(given[n], ast.Store())], ast.Name(carried[n], ast.Load()), lineno=0)
+                for n in carried
+            ]
+            step.tree = [*begun, *step.tree]
+            step.reads = values_read(step.tree)
         self.steps.append(step)
 
     def _step(self, tree: ast.stmt, statement: Statement, names: Mapping[str, str], given: Mapping[str, str]) -> Step:
@@ -157,13 +153,6 @@ class _Flow:
             renamed = rename(tree, {**names, **given})
         writes = tuple(given.values())
         return Step([renamed], values_read([renamed]), writes, node=statement.node, comment=statement.comment)
-
-
-def joined(steps: list[Step]) -> Step:
-    """Several steps as one, in their order."""
-    tree = [each for step in steps for each in step.tree]
-    writes = tuple(dict.fromkeys(each for step in steps for each in step.writes))
-    return dataclasses.replace(steps[-1], tree=tree, reads=values_read(tree), writes=writes)
 
 
 def flow_of(program: Program) -> Flow:
