@@ -60,7 +60,7 @@ def attributed(graph: Graph) -> None:
 def gelu(graph: Graph) -> None:
     """Gelu of both kinds."""
     x = graph.pick("float32", "float64")
-    if x is not None:
+    if x is not None and graph.finite(x):  # infinity: docs/oracles.md
         graph.node("Gelu", [x.name], approximate=graph.one_of(None, "none", "tanh"))
 
 
@@ -102,6 +102,8 @@ def binary(graph: Graph) -> None:
     op = graph.one_of(*_BINARY)
     y = partner(graph, x)
     if x.dtype in INTEGERS and op in ("Div", "Mod", "Pow"):  # a zero divisor is undefined
+        return
+    if op == "Mod" and not {x.name, y.name} <= graph.feeds.keys():  # remainders jump where a rounded number is whole
         return
     names = [y.name, x.name] if graph.some() else [x.name, y.name]
     graph.node(op, names, fmod=1 if op == "Mod" else None)

@@ -223,6 +223,14 @@ def The_sign_of_NaN(tmp_path: Path) -> None:
     assert same(by_torch(model, feeds, tmp_path), [np.array([0, -1], FLOAT)])
 
 
+def The_Gelu_of_infinity(tmp_path: Path) -> None:
+    model = Deviation("(float[2] x) => (float[2] y) { y = Gelu (x) }", [], "").proto()
+    feeds = {"x": np.array([np.inf, 0], FLOAT)}
+    wanted = [np.array([np.inf, 0], FLOAT)]
+    assert same(by_onnxruntime(model, feeds), wanted) and same(by_reference(model, feeds) or [], wanted)
+    assert same(by_torch(model, feeds, tmp_path), [np.array([np.nan, 0], FLOAT)])
+
+
 def A_grid_of_one_element_with_aligned_corners(tmp_path: Path) -> None:
     text = "{ c = Constant <value_ints = [1, 2, 2, 1]> ()\n y = AffineGrid <align_corners = 1> (x, c) }"
     model = Deviation(f"(float[1, 2, 3] x) => (float[1, 2, 1, 2] y) {text}", [], "").proto()
@@ -252,6 +260,7 @@ _OWN = {
         Padding_before_a_maximum_under_optimizations,
         Means_over_dilated_windows_that_pad_themselves,
         NaN_under_a_window_or_a_threshold,
+        The_Gelu_of_infinity,
         The_sign_of_NaN,
         A_grid_of_one_element_with_aligned_corners,
         Attention_in_float16,

@@ -46,6 +46,12 @@ def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None
 
 
 FOUND = {
+    "a size is reduced as a number": (
+        """<ir_version: 10, opset_import: ["": 21]> g (float[N] x) => (float[N] y) {
+            n = Size (x)  total = ReduceSum (n)  float_total = Cast <to = 1> (total)  y = Div (x, float_total)
+        }""",
+        {"x": np.array([1, 2, 5], np.float32)},
+    ),
     "half a spectrum is the default": (
         """<ir_version: 10, opset_import: ["": 18]> g (float[1, 20, 1] x) => (float[a, b, c, d] y)
         <int64 step = {3}, int64 length = {6}, int64[1] all = {-1}> {

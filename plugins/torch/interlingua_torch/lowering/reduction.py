@@ -79,15 +79,16 @@ def _axes(context: Context, node: ir.Node, facts: Facts) -> Any:
         if node.op_type != "ReduceLogSumExp":
             return told
         # of an empty list all other calls reduce every axis, and logsumexp none
-        return fill(context, "AXES or tuple(range(X.ndim))", AXES=told, X=context.ref(given(node, 0)))
+        return fill(context, "AXES or tuple(range(X.ndim))", AXES=told, X=context.as_tensor(given(node, 0)))
     axes = facts.get("axes")
     if axes:
         return axes[0] if len(axes) == 1 else tuple(axes)
-    count = facts.get("input_rank")
+    shape = shape_of(node.inputs[0])
     if not facts["keepdims"] and node.op_type != "ReduceLogSumExp":
         return None
-    x = context.ref(given(node, 0))
-    return tuple(range(count)) if count is not None else fill(context, "tuple(range(X.ndim))", X=x)
+    if shape is not None:
+        return tuple(range(len(shape)))
+    return fill(context, "tuple(range(X.ndim))", X=context.as_tensor(given(node, 0)))
 
 
 def _of_nothing(node: ir.Node, facts: Facts) -> tuple[tuple[int, ...], Any] | None:
