@@ -6,8 +6,8 @@ import ast
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import Any, TypeGuard
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import onnx_ir as ir
 
@@ -19,19 +19,13 @@ from interlingua.codegen.layers import Layers
 from interlingua.codegen.moves import moved
 from interlingua.codegen.numbers import number
 from interlingua.codegen.package import Mapped
-from interlingua.codegen.program import Compound, Layer, Port, Program, Statement, Tensor, as_ast
+from interlingua.codegen.program import Compound, Layer, Port, Program, Statement, Tensor
 from interlingua.codegen.weights import Weight
-from interlingua.errors import ComputedShape, Refusal, UnknownType, Unsupported, UnsupportedModel
+from interlingua.errors import ComputedShape, Refusal, Unsupported, UnsupportedModel
 from interlingua.ir import metadata
-from interlingua.ir.facts import (
-    constant_value,
-    facts_of,
-    inputs_of,
-    is_constant,
-    qualified,
-    shape_of,
-)
+from interlingua.ir.facts import constant_value, facts_of, inputs_of, is_constant, qualified, shape_of
 from interlingua.ir.origin import Constant, Parameter
+from interlingua.ir.parameters import is_trained
 from interlingua.names import Identifiers, common_scope, short_names
 from interlingua.records import records
 
@@ -114,7 +108,7 @@ class Context:
         """A constant operand: a number where it is a scalar nobody trains, else a tensor the model owns."""
         tensor = value.const_value
         assert tensor is not None
-        if tensor.size == 1 and not self.trained(value) and (value.shape is None or len(value.shape) == 0):
+        if tensor.size == 1 and not is_trained(value) and (value.shape is None or len(value.shape) == 0):
             return number(self, tensor.numpy().item(), tensor.dtype)
         return self.tensor(Weight(value))
 
@@ -224,11 +218,6 @@ class Context:
         self._variables.reserve(name)
         return expressions.name(name)
 
-    def trained(self, value: ir.Value) -> bool:
-        """Whether an initializer is a parameter of the source that training would move by its gradient."""
-        floating = value.dtype is not None and value.dtype.is_floating_point()
-        return floating and not isinstance(metadata.origin(value), Constant) and not _is_fixed(value)
-
     def tensor(self, weight: Weight, *, trainable: bool | None = None, hint: str = "") -> ast.expr:
         """The expression for a weight that stands by itself; the same initializer is kept once."""
         graph = self.model.graph
@@ -239,7 +228,7 @@ class Context:
         if key not in self._tensors or weight.steps:
             source = str(weight.origin)
             attribute = self._attributes.take(source, hint or self._short(self._parameter(weight)))
-            train = self.trained(weight.value) if trainable is None else trainable
+            train = is_trained(weight.value) if trainable is None else trainable
             self.program.tensors.append(Tensor(attribute, weight, train, source))
             self.program.names[attribute] = source
             if weight.steps:
@@ -267,7 +256,9 @@ class Context:
         """The expression for a layer object that the model owns: `self.conv1`."""
         place = metadata.place(node)
         source = place.layer or node.name or node.op_type
-        call = expressions.call(self.api(api), arguments, {**(keywords or {}), **self._element_type(weights or {})})
+        dtype = self.layers.element_type(weights or {})
+        said = {} if dtype is None else {self.dialect.layer_dtype: self.dtype(dtype)}
+        call = expressions.call(self.api(api), arguments, {**(keywords or {}), **said})
         made = Layer("", call, dict(weights or {}), source)
         again = self.layers.like(made)
         if again is not None:
@@ -279,15 +270,6 @@ class Context:
         self.program.names[attribute] = source
         self.note_mapping(node, api, call)
         return expressions.parse(f"self.{attribute}")
-
-    def _element_type(self, weights: Mapping[str, Weight]) -> dict[str, ast.expr]:
-        """The argument that gives a layer weights of another type than float32, where the dialect has one."""
-        types = {each.tensor.dtype for each in weights.values() if each.tensor.dtype.is_floating_point()}
-        if not self.dialect.layer_dtype or types <= {ir.DataType.FLOAT}:
-            return {}
-        if len(types) > 1:
-            raise UnknownType("a layer whose weights are of several types")
-        return {self.dialect.layer_dtype: self.dtype(types.pop())}
 
     def note_mapping(self, node: ir.Node, api: str, call: ast.expr | None = None) -> None:
         """Takes down, for the report, what a node became."""
@@ -399,9 +381,7 @@ class Context:
             self._body.append(Statement((self.fresh(value.name or "output"),), self.as_tensor(value)))
             self._names[value] = self._body[-1].targets[0]
         self.program.outputs.extend(self._port(value) for value in self.model.graph.outputs)
-        read = {each.id for s in self.program.statements for each in ast.walk(as_ast(s)) if _is_read(each)}
-        unread = [each for each in (*self._sizes, *self._unsure) if each.targets[0] not in read]
-        _remove(self._body, {id(each) for each in unread})
+        self.program.drop_unread([*self._sizes, *self._unsure])
 
     def run(self, nodes: list[ir.Node]) -> None:
         """Lowers nodes in their order; what cannot be said is kept in `refusals`."""
@@ -416,26 +396,3 @@ class Context:
                     continue
                 self.refusals.append(Refusal(qualified(node), str(metadata.place(node)), str(refusal), refusal.kind))
                 self.refuse(node)
-
-
-def _remove(body: list[Statement], statements: Set[int]) -> None:
-    body[:] = [each for each in body if id(each) not in statements]
-    for each in body:
-        for inner in each.bodies if isinstance(each, Compound) else ():
-            _remove(inner, statements)
-
-
-def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-
-
-def _is_fixed(value: ir.Value) -> bool:
-    """Whether it is read where nothing may ask for a gradient: as a running mean or variance, as weights of classes."""
-    return any(use.idx in _WITHOUT_GRADIENT.get(use.node.op_type, ()) for use in value.uses())
-
-
-_WITHOUT_GRADIENT = {
-    "BatchNormalization": (3, 4),
-    "NegativeLogLikelihoodLoss": (2,),
-    "SoftmaxCrossEntropyLoss": (2,),
-}

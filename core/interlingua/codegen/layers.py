@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+
+import onnx_ir as ir
 
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.program import Layer
+from interlingua.codegen.weights import Weight
+from interlingua.errors import UnknownType
 
 
 class Layers:
@@ -31,6 +35,19 @@ class Layers:
         """Adds a layer that is like no other."""
         self._made.append(layer)
         self._known.setdefault(_key(layer), layer)
+
+    def element_type(self, weights: Mapping[str, Weight]) -> ir.DataType | None:
+        """The type of a layer's weights, where it is not float32 and the dialect has an argument for it.
+
+        Raises:
+            UnknownType: they are of several.
+        """
+        types = {each.tensor.dtype for each in weights.values() if each.tensor.dtype.is_floating_point()}
+        if not self._dialect.layer_dtype or types <= {ir.DataType.FLOAT}:
+            return None
+        if len(types) > 1:
+            raise UnknownType("a layer whose weights are of several types")
+        return types.pop()
 
     def is_called_again(self, layer: Layer) -> bool:
         """Whether another call was found to be the layer's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+from collections.abc import Iterable, Set
 
 import onnx_ir as ir
 
@@ -101,6 +102,12 @@ class Program:
     names: dict[str, str] = dataclasses.field(default_factory=dict)
     helpers: set[str] = dataclasses.field(default_factory=set)
 
+    def drop_unread(self, statements: Iterable[Statement]) -> None:
+        """Removes those of the statements whose target nobody reads."""
+        nodes = (node for statement in self.statements for node in ast.walk(as_ast(statement)))
+        read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        _remove(self.statements, {id(each) for each in statements if each.targets[0] not in read})
+
     def weights(self, separator: str = ".") -> dict[str, Weight]:
         """Every weight by the name the target's state gives it."""
         named = {f"{layer.attribute}{separator}{key}": w for layer in self.layers for key, w in layer.weights.items()}
@@ -115,3 +122,10 @@ class Program:
     def source_names(self, separator: str = ".") -> dict[str, str]:
         """What each weight is in the source's terms: a parameter's name, or an expression over parameters."""
         return {key: str(weight.origin) for key, weight in self.weights(separator).items()}
+
+
+def _remove(body: list[Statement], statements: Set[int]) -> None:
+    body[:] = [each for each in body if id(each) not in statements]
+    for each in body:
+        for inner in each.bodies if isinstance(each, Compound) else ():
+            _remove(inner, statements)

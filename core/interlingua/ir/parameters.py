@@ -9,12 +9,18 @@ import numpy as np
 import onnx_ir as ir
 
 from interlingua.ir import metadata
-from interlingua.ir.origin import Array, Origin, OriginError, Parameter, evaluate, leaves, parameters
+from interlingua.ir.origin import Array, Constant, Origin, OriginError, Parameter, evaluate, leaves, parameters
 
 _KEY = "interlingua.parameters"
 _VALUES = "interlingua.parameters.values"
 _CONSTANT = -1
 """The number of every element of a constant."""
+_WITHOUT_GRADIENT = {
+    "BatchNormalization": (3, 4),
+    "NegativeLogLikelihoodLoss": (2,),
+    "SoftmaxCrossEntropyLoss": (2,),
+}
+"""Operators' inputs that nothing may ask a gradient of: running means and variances, weights of classes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +30,13 @@ class Known:
     shape: tuple[int, ...]
     role: str = ""
     tensor: ir.TensorProtocol | None = None
+
+
+def is_trained(value: ir.Value) -> bool:
+    """Whether an initializer is a parameter of the source that training would move by its gradient."""
+    floating = value.dtype is not None and value.dtype.is_floating_point()
+    fixed = any(use.idx in _WITHOUT_GRADIENT.get(use.node.op_type, ()) for use in value.uses())
+    return floating and not fixed and not isinstance(metadata.origin(value), Constant)
 
 
 def remember(graph: ir.Graph) -> None:

@@ -241,13 +241,3 @@ def _set_shapes(model: ir.Model, options: ReadOptions) -> None:
         inputs[name].shape = ir.Shape(
             [known if size is None else size for size, known in zip(sizes, kept, strict=True)]
         )
-
-
-def names_of_layers(model: ir.Model) -> dict[str, str]:
-    """Each value's name with the source layer that computes it."""
-    return {
-        output.name: str(metadata.place(node))
-        for node in model.graph.all_nodes()
-        for output in node.outputs
-        if output.name
-    }

@@ -25,16 +25,6 @@ class Pass(ir.passes.InPlacePass):
         raise TypeError(f"{type(self).__name__} does not define `transform`.")
 
 
-def require(condition: bool, law: str) -> None:
-    """Checks a precondition of a pass.
-
-    Raises:
-        onnx_ir.passes.PreconditionError: it does not hold.
-    """
-    if not condition:
-        raise ir.passes.PreconditionError(law)
-
-
 def ensure(condition: bool, law: str) -> None:
     """Checks a postcondition of a pass.
 

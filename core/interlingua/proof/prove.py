@@ -146,12 +146,14 @@ def arrays_of(source: Source, options: VerifyOptions) -> dict[str, Array]:
         InvalidSource: the user's file is no `.npz` of plain arrays.
         UsageError: its arrays do not fit, an axis beyond the first is of unknown size, or an output is no tensor.
     """
-    if others := [str(value.name) for value in source.model.graph.outputs if _holds_several(value)]:
+    graph = source.model.graph
+    others = [str(v.name) for v in graph.outputs if isinstance(v.type, ir.SequenceType) or foreign_types.type_of(v)]
+    if others:
         raise UsageError(
             f"Expected outputs that are tensors, which can be compared. Received others: {', '.join(others)}.",
             hint="--no-verify writes the model unproved.",
         )
-    wanted = ports(tuple(source.model.graph.inputs))
+    wanted = ports(tuple(graph.inputs))
     given = inputs.load(options.arrays, wanted) if options.arrays else {}
     freed = FREED in source.model.meta
     if given and not (freed and samples.length(given) == 1):
@@ -162,10 +164,6 @@ def arrays_of(source: Source, options: VerifyOptions) -> dict[str, Array]:
             name: np.concatenate([given[name], made[name][1:]]) if made[name].ndim else given[name] for name in made
         }
     return samples.distinct(made) if freed else made
-
-
-def _holds_several(value: ir.Value) -> bool:
-    return isinstance(value.type, ir.SequenceType) or foreign_types.type_of(value) is not None
 
 
 def _keep(folder: Path, outputs: Mapping[str, Array], given: Mapping[str, Array]) -> None:

@@ -6,7 +6,6 @@ import dataclasses
 
 from interlingua.cards import Kind, by_record
 from interlingua.records import records
-from interlingua.records.cases import cases
 from interlingua.tables import evidence
 from interlingua.tables.evidence import Evidence, Outcome
 from interlingua.tables.sources import readable
@@ -84,13 +83,3 @@ def _cell(record: str, framework: str, apis: tuple[str, ...], found: Evidence) -
 
 def _count(rows: list[Outcome], result: str) -> int:
     return sum(row.result == result for row in rows)
-
-
-def untold() -> list[tuple[str, str]]:
-    """Records and frameworks with cards and no case that runs there."""
-    with_cases = {case.record for case in cases()}
-    return [
-        (cell.record, cell.framework)
-        for cell in table()
-        if cell.apis and not cell.executable and cell.record in with_cases
-    ]

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import re
-import sys
 import warnings
 
 import torch
@@ -277,8 +276,3 @@ def portable(text):
     """A stack trace without the folders of this machine: the same model gives the same bytes anywhere."""
     text = re.sub(r'File "[^"]*site-packages[/\\]', 'File "', text)
     return re.sub(r'File "[/\\][^"]*[/\\]', 'File "', text)
-
-
-def torch_version():
-    """PyTorch's version as a proof is stamped with it."""
-    return {"python": sys.version.split()[0], "torch": torch.__version__.split("+")[0]}

@@ -13,6 +13,7 @@ from interlingua.codegen.lowering import Context, arranged
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import is_constant, shape_of
+from interlingua.ir.parameters import is_trained
 from interlingua_fluid.lowering import lowers
 from interlingua_fluid.naming import parameters_of
 
@@ -60,7 +61,7 @@ def _bias(context: Context, node: ir.Node) -> ast.expr | None:
     assert product is not None and vector is not None
     if is_constant(product):
         product, vector = vector, product
-    if last is None or is_constant(product) or not is_constant(vector) or not context.trained(vector):
+    if last is None or is_constant(product) or not is_constant(vector) or not is_trained(vector):
         return None
     maker, alone = product.producer(), len(list(product.uses())) == 1 and not product.is_graph_output()
     if maker is None or maker.op_type != "MatMul" or not alone or last.targets != (ast.unparse(context.ref(product)),):

@@ -18,6 +18,7 @@ from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+from interlingua.ir.parameters import is_trained
 from interlingua_fluid.lowering import lowers
 from interlingua_fluid.naming import parameters_of
 
@@ -207,7 +208,7 @@ def _along_channels(context: Context, value: ir.Value | None, rank: int) -> ast.
         weight = Weight(value)
         wide = weight.then(("reshape", (weight.size, *[1] * rank))) if rank else weight
         learned = next(iter(value.uses())).idx in (1, 2)
-        return context.tensor(wide, trainable=learned and context.trained(value))
+        return context.tensor(wide, trainable=learned and is_trained(value))
     axes = list(range(1, rank + 1))
     return function(context, "Unsqueeze", {"axes": axes}, context.ref(value)) if axes else context.ref(value)
 

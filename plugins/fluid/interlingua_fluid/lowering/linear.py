@@ -14,6 +14,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import Shape, is_constant, known, shape_of
+from interlingua.ir.parameters import is_trained
 from interlingua_fluid.lowering import lowers
 from interlingua_fluid.lowering.layers import call, function
 
@@ -26,7 +27,7 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     left, right = node.inputs
     assert left is not None and right is not None
     shape, rank = known(shape_of(right)), len(shape_of(left) or ())
-    if is_constant(right) and shape is not None and len(shape) == 2 and rank >= 2 and context.trained(right):
+    if is_constant(right) and shape is not None and len(shape) == 2 and rank >= 2 and is_trained(right):
         dense = Facts("Gemm", {"out_features": shape[1], "has_bias": False}, 0, {}, frozenset({"B"}))
         card, keywords = cards.choose("fluid", dense)
         keywords = {**keywords, "num_flatten_dims": rank - 1} if rank > 2 else keywords

@@ -10,6 +10,7 @@ from interlingua.cards import Facts
 from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua.ir.facts import is_constant, known, shape_of
+from interlingua.ir.parameters import is_trained
 from interlingua_keras.lowering.common import chosen, just_written, layer_card, on_list, taken_over
 from interlingua_keras.lowering.registry import lowers
 
@@ -40,7 +41,7 @@ def _bias(context: Context, node: ir.Node) -> ast.expr | None:
         if layer is None or vector is None or not isinstance(layer.call, ast.Call) or not is_constant(vector):
             continue
         said = [keyword.arg for keyword in layer.call.keywords]
-        if set(layer.weights) == {kernel} and switch in said and context.trained(vector):
+        if set(layer.weights) == {kernel} and switch in said and is_trained(vector):
             if known(shape_of(vector)) != [layer.weights[kernel].shape[-1]]:
                 continue
             layer.call.keywords[:] = [keyword for keyword in layer.call.keywords if keyword.arg != switch]

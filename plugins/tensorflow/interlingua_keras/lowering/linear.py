@@ -11,6 +11,7 @@ from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
 from interlingua.ir.facts import is_constant, known, shape_of
+from interlingua.ir.parameters import is_trained
 from interlingua_keras.lowering.common import chosen, layer_card
 from interlingua_keras.lowering.registry import lowers
 
@@ -20,7 +21,7 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """Replaces `MatMul(x, W)` with a learned matrix W by `Dense(use_bias=False)`, over the last axis of any rank."""
     data, matrix = node.inputs[0], node.inputs[1]
     shape, given = known(shape_of(matrix)), shape_of(data)
-    learned = matrix is not None and is_constant(matrix) and context.trained(matrix)
+    learned = matrix is not None and is_constant(matrix) and is_trained(matrix)
     if data is None or matrix is None or not learned or shape is None or len(shape) != 2 or not given or len(given) < 2:
         return chosen(context, node, facts)
     card = layer_card("Gemm")

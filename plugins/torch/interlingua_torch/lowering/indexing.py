@@ -14,6 +14,7 @@ from interlingua.codegen.parts import unpack
 from interlingua.codegen.weights import Weight
 from interlingua.ir.edit import constant
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+from interlingua.ir.parameters import is_trained
 from interlingua.ir.scopes import class_around
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.slicing import sliced, subscript
@@ -55,7 +56,7 @@ def gather(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     axis = facts["axis"]
     shape = shape_of(data)
     sizes = known(shape)
-    table = is_constant(data) and context.trained(data) and sizes is not None and len(sizes) == 2
+    table = is_constant(data) and is_trained(data) and sizes is not None and len(sizes) == 2
     table = table and (not context.dialect.keeps_state or Weight(data).is_named("weight"))
     if table and axis in (0, -2) and (not is_constant(indices) or class_around(node, context.model) == "Embedding"):
         layer = context.layer(node, EMBEDDING, sizes or (), {}, {"weight": Weight(data)})

@@ -16,7 +16,7 @@ from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import is_constant, known, shape_of
 from interlingua.ir.origin import Parameter
-from interlingua.ir.parameters import remembered, value_of
+from interlingua.ir.parameters import is_trained, remembered, value_of
 from interlingua.ir.scopes import class_around
 from interlingua.passes.orders import order_of
 from interlingua_torch.lowering import lowers
@@ -37,7 +37,7 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if table is not None:
         return _by_table(context, node, left, table)
     sizes = known(shape_of(right))
-    if is_constant(left) or not is_constant(right) or sizes is None or len(sizes) != 2 or not context.trained(right):
+    if is_constant(left) or not is_constant(right) or sizes is None or len(sizes) != 2 or not is_trained(right):
         return by_cards(context, node, facts)
     weight = Weight(right).then(("transpose", (1, 0)))
     if context.dialect.keeps_state and not weight.is_named("weight"):
@@ -71,7 +71,7 @@ def _bias_apart(context: Context, node: ir.Node, weight: Weight) -> Weight | Non
 def turned_table(node: ir.Node, context: Context) -> ir.Value | None:
     """The trained matrix that a Transpose turns for nothing but products with it, as a tied output layer does."""
     table, output = node.inputs[0], node.outputs[0]
-    if table is None or not is_constant(table) or not context.trained(table) or order_of(node) != (1, 0):
+    if table is None or not is_constant(table) or not is_trained(table) or order_of(node) != (1, 0):
         return None
     factor = all(use.node.op_type == "MatMul" and use.idx == 1 for use in output.uses())
     alone = any(is_constant(use.node.inputs[0]) for use in output.uses())
@@ -103,7 +103,7 @@ def add(context: Context, node: ir.Node, facts: Facts) -> list[ast.expr] | ast.e
     for value, bias in (tuple(node.inputs), tuple(reversed(node.inputs))):
         assert value is not None and bias is not None
         found = _linear_without_bias(context, value)
-        if found is None or not is_constant(bias) or not context.trained(bias):
+        if found is None or not is_constant(bias) or not is_trained(bias):
             continue
         layer, statement = found
         assert isinstance(layer.call, ast.Call)
@@ -166,7 +166,7 @@ def general(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 def _is_other(node: ir.Node, facts: Facts, context: Context) -> bool:
     """Whether a trained second factor is not the `weight` that `nn.Linear` would keep."""
     value = node.inputs[1]
-    if value is None or not is_constant(value) or not context.trained(value):
+    if value is None or not is_constant(value) or not is_trained(value):
         return False
     weight = Weight(value) if facts["transB"] else Weight(value).then(("transpose", (1, 0)))
     return not weight.is_named("weight")

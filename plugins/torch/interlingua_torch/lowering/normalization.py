@@ -15,6 +15,7 @@ from interlingua.codegen.parts import is_read, unpack
 from interlingua.errors import Unsupported
 from interlingua.ir.edit import constant
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+from interlingua.ir.parameters import is_trained
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_api, by_cards, by_helper, said, tensors, without
 
@@ -50,7 +51,7 @@ def _is_neutral(context: Context, value: ir.Value | None, number: float) -> bool
     """Whether a weight that nobody trains is this number everywhere, or absent."""
     if value is None:
         return True
-    array = constant(value, _LARGEST) if is_constant(value) and not context.trained(value) else None
+    array = constant(value, _LARGEST) if is_constant(value) and not is_trained(value) else None
     return array is not None and bool((array == number).all())
 
 
@@ -65,7 +66,7 @@ def over_last_axes(context: Context, node: ir.Node, facts: Facts) -> ast.expr | 
     last = facts["axis"] - len(source.shape) if facts["axis"] >= 0 else facts["axis"]
     sizes = known((shape_of(source) or ())[last:])
     whole = _of_shape(scale, sizes) and _of_shape(bias, sizes)
-    if whole and not _extra(node) and all(is_constant(v) and context.trained(v) for v in (scale, bias) if v):
+    if whole and not _extra(node) and all(is_constant(v) and is_trained(v) for v in (scale, bias) if v):
         return by_cards(context, node, without(facts, "axis", "stash_type"))
     if _is_neutral(context, scale, 1) and _is_neutral(context, bias, 0):
         scale = bias = None
