@@ -124,3 +124,10 @@ def test_no_product_of_rows(first: list[int], last: list[int]) -> None:
     _, model = both(graph, y)
     assert "Reshape" in operators(model)
     check_graph(graph, y, operators(model), x=random(4, 5, 4))
+
+
+@pytest.mark.parametrize(("sizes", "gone"), [([-1, 5, 4], True), ([5, -1, 4], False), ([-1, 4, 5], False)])
+def test_a_reshape_to_the_sizes_that_are(sizes: list[int], gone: bool) -> None:
+    graph = Graph(18)
+    y = graph("Relu", graph("Reshape", graph("Tanh", graph.input("x", ["N", 5, 4])), np.asarray(sizes)))
+    check_graph(graph, y, ["Tanh", "Relu"] if gone else None, x=random(2, 5, 4))

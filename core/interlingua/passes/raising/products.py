@@ -1,4 +1,4 @@
-"""Products that exporters reshape around: each rule's first sentence is the transformation."""
+"""Products that exporters reshape around, reshapes for nothing: each rule's first sentence is the transformation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from interlingua.ir.edit import is_initializer
+from interlingua.ir.edit import bypass, is_initializer
 from interlingua.ir.facts import known, shape_of
 from interlingua.ir.weights import moved
 from interlingua.passes.raising.reading import Reading, Rule, home, new, rank, sides, sizes_of
+
+
+def kept_sizes(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `Reshape(X)` to the sizes that X has by X; the number of elements settles one that is not known."""
+    source, before, after = node.inputs[0], shape_of(node.inputs[0]), shape_of(node.outputs[0])
+    if source is None or before is None or after is None or len(before) != len(after) or 0 in after:
+        return None
+    if sum(one is None or one != other for one, other in zip(before, after, strict=True)) <= 1:
+        bypass(node, source)
+    return None
 
 
 def of_rows(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
@@ -61,4 +71,4 @@ def bias_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     return None
 
 
-RULES: Mapping[str, Sequence[Rule]] = {"Add": (bias_of_parts,), "Reshape": (of_rows,)}
+RULES: Mapping[str, Sequence[Rule]] = {"Add": (bias_of_parts,), "Reshape": (kept_sizes, of_rows)}
