@@ -305,7 +305,7 @@ class TwiceLayer(nn.Module):
         self.other = nn.Linear(4, 3)
 
     def forward(self, *features: Tensor) -> Tensor:
-        return F.relu(self.fc(torch.cat(features, 1))) + self.other(features[0])
+        return F.relu(self.fc(torch.cat(features, 1))) + self.other(features[0])  # type: ignore[no-any-return]
 
 
 class Widening(nn.Module):
@@ -376,7 +376,7 @@ class HeadsLayer(nn.Module):
         x = F.scaled_dot_product_attention(query, key, value, bias.expand(batch, -1, length, length))
         x = self.proj(x.transpose(1, 2).reshape(x.shape[0], length, width))
         image = x.transpose(1, 2).reshape(x.shape[0], width, self.rows, length // self.rows)
-        return x + self.conv(image).flatten(2).transpose(1, 2)
+        return x + self.conv(image).flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
 
 
 class Parted(nn.Module):
@@ -390,7 +390,7 @@ class Parted(nn.Module):
         parts = self.two(x).reshape(2, 5, 2, 4).permute(2, 0, 1, 3)
         x = parts[0] * torch.sigmoid(parts[1])
         more = self.three(x).reshape(2, 5, 3, 4).permute(2, 0, 1, 3)
-        return more[0] * torch.tanh(more[2])
+        return more[0] * torch.tanh(more[2])  # type: ignore[no-any-return]
 
 
 class Sized(nn.Module):
