@@ -158,7 +158,7 @@ class Fed(nn.Module):
         self.model.layers = nn.ModuleList(Feed() for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.model.layers:
+        for layer in self.model.layers:  # type: ignore[union-attr]
             x = x + layer(x)
         return x
 
