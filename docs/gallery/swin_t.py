@@ -88,7 +88,8 @@ class ShiftedWindowAttention_2(nn.Module):
             self.num_heads * self.window_mask_size, 49, 49
         )
         x = F.scaled_dot_product_attention(query, key, value, attn_mask=attn_mask)
-        x = x.reshape(-1, self.num_heads, 49, 32).transpose(1, 2).flatten(2)
+        x = x.reshape(-1, self.num_heads, 49, 32).transpose(1, 2)
+        x = x.reshape(-1, 49, self.features)
         x = self.proj(x).reshape(-1, self.size, self.size, 7, 7, self.features)
         x = x.transpose(2, 3)
         x = x.reshape(-1, 7 * self.size, 7 * self.size, self.features)
