@@ -160,6 +160,12 @@ def test_what_was_found_is_mended(tmp_path: Path, name: str) -> None:
     assert {proof.verdict for proof in report.proofs} == {"proved"}
 
 
+def test_no_elements_take_any_other_size(tmp_path: Path) -> None:
+    text = "g (float[0, 4, 2] x) => (float[0, 1] y) <int64[2] c = {0, 1}> { y = Reshape <allowzero = 1> (x, c) }"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 23]> {text}'), tmp_path / "model.onnx")
+    assert [node.op_type for node in read(tmp_path / "model.onnx").model.graph] == ["Reshape"]
+
+
 @pytest.mark.parametrize("kind", ["uint64", "uint32", "uint16"])
 def test_unsigned_weights_are_kept(tmp_path: Path, kind: str) -> None:
     graph = f"g ({kind}[3] x) => (bool[3] y) <{kind}[3] w = {{3, 6, 5}}> {{ y = Equal (x, w) }}"

@@ -52,12 +52,15 @@ def joins_all_but_first(node: ir.Node) -> bool:
     if held is None or held.size != 2:
         return False
     first, rest = int(held[0]), int(held[1])
+    sizes = source.shape[1:]
+    whole = math.prod(_numbers(sizes)) if all(isinstance(size, int) for size in sizes) else None
+    if whole is not None and rest not in (-1, whole):  # of no elements, the rest may be of any size
+        return False
     if (first == 0 and not attribute(node, "allowzero", 0)) or (
         target.shape is not None and len(target.shape) == 2 and _same_size(source.shape[0], target.shape[0])
     ):
         return True
-    sizes = source.shape[1:]
-    return first == -1 and all(isinstance(size, int) for size in sizes) and rest == math.prod(_numbers(sizes))
+    return first == -1 and rest == whole
 
 
 def _numbers(sizes: tuple[int | ir.SymbolicDim, ...]) -> list[int]:
