@@ -108,20 +108,20 @@ class Program:
         read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
         _remove(self.statements, {id(each) for each in statements if each.targets[0] not in read})
 
-    def weights(self, separator: str = ".") -> dict[str, Weight]:
+    def weights(self) -> dict[str, Weight]:
         """Every weight by the name the target's state gives it."""
-        named = {f"{layer.attribute}{separator}{key}": w for layer in self.layers for key, w in layer.weights.items()}
+        named = {f"{layer.attribute}.{key}": w for layer in self.layers for key, w in layer.weights.items()}
         return named | {tensor.attribute: tensor.weight for tensor in self.tensors}
 
-    def ties(self, separator: str = ".") -> dict[str, str]:
+    def ties(self) -> dict[str, str]:
         """Each weight that is another's parameter in the same form, with the name of the first that holds it."""
         first: dict[Weight, str] = {}
-        trained = ((name, w) for name, w in self.weights(separator).items() if not isinstance(w.origin, Constant))
+        trained = ((name, w) for name, w in self.weights().items() if not isinstance(w.origin, Constant))
         return {name: first[w] for name, w in trained if first.setdefault(w, name) != name}
 
-    def source_names(self, separator: str = ".") -> dict[str, str]:
+    def source_names(self) -> dict[str, str]:
         """What each weight is in the source's terms: a parameter's name, or an expression over parameters."""
-        return {key: str(weight.origin) for key, weight in self.weights(separator).items()}
+        return {key: str(weight.origin) for key, weight in self.weights().items()}
 
 
 def _remove(body: list[Statement], statements: Set[int]) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 
 import black
 
+_LINE = 100
+"""The longest line, in letters."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Line:
@@ -109,7 +112,7 @@ def _bound(statement: str) -> set[str]:
 
 
 def render(
-    docstring: str, imports: Sequence[str], body: Sequence[Item], *, line_length: int = 100, python: str = ""
+    docstring: str, imports: Sequence[str], body: Sequence[Item], *, python: str = ""
 ) -> str:
     """The file's text: docstring, those of the imports as given that the body uses, body; formatted by black.
 
@@ -120,4 +123,4 @@ def render(
     kept = [each for each in imports if not each or _bound(each) & used]
     text = "\n".join([f'"""{docstring}"""', "", *kept, "", "", *lines])
     versions = {version for version in black.mode.TargetVersion if version.name == python.upper()}
-    return black.format_str(text, mode=black.Mode(line_length=line_length, target_versions=versions))
+    return black.format_str(text, mode=black.Mode(line_length=_LINE, target_versions=versions))

@@ -110,12 +110,6 @@ def rank(value: ir.Value | None) -> int | None:
     return None if shape is None else len(shape)
 
 
-def same_shape(first: ir.Value | None, second: ir.Value | None) -> bool:
-    """Whether both shapes are known and equal, named sizes by their names."""
-    left, right = shape_of(first), shape_of(second)
-    return left is not None and left == right and None not in left
-
-
 def same_rank(first: ir.Value | None, second: ir.Value | None) -> bool:
     """Whether both numbers of axes are known and equal: an elementwise chain did not broadcast beyond its input."""
     return rank(first) is not None and rank(first) == rank(second)
@@ -217,14 +211,13 @@ def new(
     *,
     like: ir.Value | None = None,
     shape: Sequence[int | str | ir.SymbolicDim | None] | None = None,
-    domain: str = "",
 ) -> ir.Node:
     """A node whose output has the element type of `like`, and its shape unless another is given."""
     said = [ir.convenience.convert_attribute(key, value) for key, value in (attributes or {}).items()]
     trimmed = list(inputs)
     while trimmed and trimmed[-1] is None:
         trimmed.pop()
-    node = ir.Node(domain, op_type, trimmed, said)
+    node = ir.Node("", op_type, trimmed, said)
     if like is not None:
         node.outputs[0].type = like.type
         node.outputs[0].shape = ir.Shape(list(shape)) if shape is not None else like.shape
