@@ -111,9 +111,7 @@ def _bound(statement: str) -> set[str]:
     return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
 
-def render(
-    docstring: str, imports: Sequence[str], body: Sequence[Item], *, python: str = ""
-) -> str:
+def render(docstring: str, imports: Sequence[str], body: Sequence[Item], *, python: str = "") -> str:
     """The file's text: docstring, those of the imports as given that the body uses, body; formatted by black.
 
     `python` names black's target version ("py37") where the file must be parsed by an old interpreter.
