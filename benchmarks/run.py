@@ -203,7 +203,7 @@ def others(settings: Settings) -> list[dict[str, Any]]:
                 over = dataclasses.replace(settings, end=0.0)
                 row = kept(over, f"peer-{name}-{tool.name}", measure) if seconds < peers.SECONDS else late
             rows += [row] if row else []
-            told = row and (row.get("relative") or row.get("reason"))
+            told = row and row.get("relative", row.get("reason"))
             print(f"peer {name} {tool.name}: {told}, {row and row.get('seconds')} s", flush=True)
     return sorted(rows, key=lambda row: (peers.NAMES.index(row["model"]), row["target"] != "PyTorch", row["target"]))
 
