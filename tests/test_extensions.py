@@ -49,6 +49,7 @@ def test_check_ends_with_the_exit_code_of_an_unsupported_model_only_for_named_ta
     assert told.stdout.startswith("torch: nothing stands in the way")
 
 
+@pytest.mark.slow
 def test_a_lowering_and_a_function_body_say_the_operators_in_torch(example: Path) -> None:
     done = interlingua(example, "convert", "model.onnx", "--to", "torch", "--out", "torch", "--with", "my_ops.py")
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model.meta"
 
 
+@pytest.mark.slow
 def test_slims_vgg16_is_short_code_and_the_same_numbers(checkpoint: Path, tmp_path: Path) -> None:
     read = ReadOptions(("inputs",), ("vgg_16/fc8/squeezed",), {"": (None, 224, 224, 3)})
     report = pipeline.convert(checkpoint, "torch", tmp_path / "out", pipeline.ConvertOptions(read))

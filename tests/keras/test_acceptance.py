@@ -48,6 +48,7 @@ def vgg(model_maker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "vgg.keras"
 
 
+@pytest.mark.slow
 def test_lenet_comes_back_as_it_was_written(saved: Path, tmp_path: Path) -> None:
     report = convert(saved / "lenet.keras", "keras", tmp_path / "out")
     assert KERAS_LENET in (tmp_path / "out" / "model.py").read_text()
@@ -143,6 +144,7 @@ def test_lenet_with_channels_first_becomes_the_same_code(tmp_path: Path) -> None
         np.testing.assert_array_equal(written[name], evaluate(parse(text), source))
 
 
+@pytest.mark.slow
 def test_vgg_both_ways(vgg: Path, tmp_path: Path) -> None:
     there = convert(vgg, "torch", tmp_path / "torch")
     assert {proof.verdict for proof in there.proofs} == {"proved"}

@@ -158,6 +158,7 @@ def test_one_layer_used_twice_is_one_layer(tmp_path: Path, keras_worker: Worker)
         assert sorted(file.keys()) == ["c1/bias", "c1/kernel"]
 
 
+@pytest.mark.slow
 def test_weights_without_a_layer(tmp_path: Path, keras_worker: Worker) -> None:
     found = model("a = Mul (image, scale) y = Add (a, shift)", IMAGE, ("y",), scale=(4, 1, 1), shift=(1, 4, 9, 8))
     text = written(found, tmp_path, keras_worker, options=NATIVE)

@@ -56,6 +56,7 @@ def test_other_files_are_not_claimed(tmp_path: Path) -> None:
     assert recognise.archive(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_content_decides_and_not_the_suffix(saved: Path, tmp_path: Path) -> None:
     shutil.copy(saved / "lenet.keras", tmp_path / "model.bin")
     assert recognise.archive(tmp_path / "model.bin") is not None

@@ -43,6 +43,7 @@ def _names() -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _names())
 def test_case(name: str, cases: dict[str, Path], keras_worker: Worker, tmp_path: Path) -> None:
     source = pipeline.read(cases[name])

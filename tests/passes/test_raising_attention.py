@@ -31,6 +31,7 @@ SCRIPT = {
 DYNAMO = {**SCRIPT, "sdpa_groups": ONE, "shifted_windows": [*WINDOWS, *["Slice", "Squeeze"] * 3, *MASKED]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPT)
 def test_torchscript_exports(name):
     check_export("script", name, SCRIPT[name])

@@ -41,6 +41,7 @@ def read_pattern(folder: Path, name: str) -> tuple[Source, np.ndarray, np.ndarra
         return source, kept["x"], kept["y"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*READABLE, "saved_function", "saved_grouped"])
 def test_a_pattern_computes_the_same(patterns: Path, name: str) -> None:
     agrees(*read_pattern(patterns, name))
@@ -87,6 +88,7 @@ def test_chosen_outputs_come_in_their_order(patterns: Path) -> None:
     assert [value.name for value in source.model.graph.outputs] == ["right", "left"]
 
 
+@pytest.mark.slow
 def test_an_inner_tensor_can_be_the_input(lenet: Path) -> None:
     options = ReadOptions(inputs=("flatten",), outputs=("before_softmax/BiasAdd",), shapes={"": (None, 784)})
     source = pipeline.read(lenet / "model.meta", options)
@@ -108,6 +110,7 @@ def test_ops_without_counterpart_are_told_with_their_place(patterns: Path) -> No
     assert caught.value.refusals == ("output: TensorFlow op Bucketize",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "model.meta", "model", "frozen.pb", "saved_model"])
 def test_every_form_of_lenet_is_read(lenet: Path, path: str) -> None:
     source = pipeline.read(lenet / path)
@@ -131,6 +134,7 @@ def test_inputs_keep_the_sources_order_and_weights_their_names(lenet: Path) -> N
     assert {"block1_conv1", "block2_conv1", "before_softmax", "predictions"} <= layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--training", "--frozen", "--saved-model"], ["--resource", "--keep-dropout"]])
 def test_vgg_is_read_without_being_told_anything(vgg: Maker, options: list[str]) -> None:
     check_vgg(pipeline.read(vgg(*options) / "model.meta"))

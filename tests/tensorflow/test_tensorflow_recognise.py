@@ -23,6 +23,7 @@ def inspected(found: Artifact) -> Inspection:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "format"),
     [
@@ -67,6 +68,7 @@ def test_missing_values_are_inspected_as_missing(lenet: Path, tmp_path: Path) ->
     assert len(seen.missing) == 1 and "values" in seen.missing[0]
 
 
+@pytest.mark.slow
 def test_several_ends_are_inspected_as_missing_outputs(patterns: Path) -> None:
     seen = inspected(artifact.recognise(patterns / "two_ends"))
     assert any("left (Relu), right (Tanh)" in text for text in seen.missing)

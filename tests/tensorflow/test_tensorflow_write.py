@@ -42,6 +42,7 @@ def converted(lenet: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", NATIVES)
 def test_lenet_is_proved_in_every_native_form(converted: Callable[[str], Path], native: str) -> None:
     report = json.loads((converted(native) / "report.json").read_text())
@@ -127,6 +128,7 @@ def test_the_same_input_gives_the_same_bytes(lenet: Path, converted: Callable[[s
         assert (tmp_path / "again" / name).read_bytes() == (converted("tensorflow-savedmodel") / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", NATIVES)
 def test_vgg_is_proved(vgg: Maker, tmp_path: Path, native: str) -> None:
     source = vgg("--resource", "--keep-dropout") / "model.meta"

@@ -127,6 +127,7 @@ def test_loops_on_data_go_by_the_exporter_of_torchscript(tmp_path: Path, script:
     assert any("did not take the model" in text for text in told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dynamic", [{}, {"x": BATCH}], ids=["fixed", "dynamic"])
 @pytest.mark.parametrize("way", ["script", "trace"])
 def test_torchscript_keeps_the_names_of_weights(tmp_path: Path, way: str, dynamic: Any) -> None:

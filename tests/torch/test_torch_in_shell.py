@@ -38,6 +38,7 @@ def state(num_classes: int = 4) -> dict[str, torch.Tensor]:
     return {name: torch.rand(shape, generator=generator) + 0.1 for name, shape in shapes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["safetensors", "state", "checkpoint", "wrapped"])
 def test_a_factory_with_weights(nets: Path, kind: str) -> None:
     held = state(10)
@@ -129,6 +130,7 @@ def test_a_hostile_pickle_does_no_harm(nets: Path) -> None:
     assert not (nets / "harmed.txt").exists()
 
 
+@pytest.mark.slow
 def test_the_command_line_says_the_same(nets: Path) -> None:
     words = "convert torch_in_nets:Small --to onnx -o out --input-shape x=2,3,8,9 --dynamic x:0=batch,3=width"
     command = [sys.executable, "-m", "interlingua", *words.split(), "--arguments", '{"num_classes": 3}']

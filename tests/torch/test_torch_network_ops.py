@@ -35,6 +35,7 @@ def recurrent(sketch: Any, op: str, directions: int, *, joined: bool, **values: 
     return [sketch.node("Reshape", [turned, sketch.constant("shape", np.array([0, 0, -1]))], layer="join")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("op", "directions", "values", "layer"),
     [

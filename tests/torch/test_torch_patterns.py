@@ -28,6 +28,7 @@ def _named(names: object, quick: tuple[str, ...] = ()) -> list[object]:
     return [pytest.param(name, marks=[] if name in quick else [pytest.mark.slow]) for name in names]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _named(PATTERNS, QUICK))
 def test_to_pytorch(name: str, tmp_path: Path) -> None:
     check(PATTERNS[name], 0, tmp_path / "out", "torch")

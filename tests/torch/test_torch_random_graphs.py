@@ -151,6 +151,7 @@ FOUND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOUND)
 def test_what_was_found_is_mended(tmp_path: Path, name: str) -> None:
     text, given = FOUND[name]

@@ -178,6 +178,7 @@ def same_gradients(module: nn.Module, generated: nn.Module, *inputs: torch.Tenso
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "said", "layer"),
     [

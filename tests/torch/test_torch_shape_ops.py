@@ -223,6 +223,7 @@ def arrays_for(model: ir.Model) -> dict[str, np.ndarray]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", CASES, ids=str)
 def test_what_is_said_and_computed(each: Case, tmp_path: Path) -> None:
     model = canonical(each)

@@ -249,6 +249,7 @@ def test_layers_whose_names_are_no_identifiers_keep_them(tmp_path: Path) -> None
     assert '("block-0", Gate())' in made.text and made.classes == ["Gate", "Model"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimize", [True, False])
 @pytest.mark.parametrize("told", [True, False])
 def test_a_file_of_the_exporter_is_written_as_modules(tmp_path: Path, optimize: bool, told: bool) -> None:
