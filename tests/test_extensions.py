@@ -42,6 +42,7 @@ def test_check_names_every_unknown_operator_for_every_target_and_writes_nothing(
     assert sorted(example.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_check_ends_with_the_exit_code_of_an_unsupported_model_only_for_named_targets(example: Path) -> None:
     assert interlingua(example, "check", "model.onnx", "--to", "torch").returncode == 5
     told = interlingua(example, "check", "model.onnx", "--to", "torch", "--with", "my_ops.py")
@@ -69,6 +70,7 @@ def test_an_onnx_file_that_is_written_carries_the_bodies(example: Path) -> None:
     assert {function.name for function in written.functions} == {"Snake", "SquaredRelu"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -96,6 +96,7 @@ def test_a_strangers_plugin_is_listed(tmp_path: Path) -> None:
     assert "interlingua-stranger 1.5" in shown.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

@@ -173,6 +173,7 @@ def test_a_wrong_weight_names_the_first_diverging_layer(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_report_says_what_became_what(made: Path, package: Path) -> None:
     report = json.loads((package / "report.json").read_text())
     apis = {row["api"] for row in report["layers"]}

@@ -16,6 +16,7 @@ def network(path: Path) -> Network:
     return read_network(open_archive(path))
 
 
+@pytest.mark.slow
 def test_layers_calls_and_weights_of_an_archive(saved: Path) -> None:
     found = network(saved / "lenet.keras")
     assert [(layer.name, layer.class_name) for layer in found.layers][:3] == [

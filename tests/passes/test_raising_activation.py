@@ -46,6 +46,7 @@ TF = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPT)
 def test_torchscript_exports(name):
     model = check_export("script", name, [SCRIPT[name]])

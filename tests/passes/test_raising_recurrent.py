@@ -49,6 +49,7 @@ TENSORFLOW = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPT)
 def test_torchscript_loops(name: str) -> None:
     check_export("script", name, SCRIPT[name], SOURCES)

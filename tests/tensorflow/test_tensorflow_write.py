@@ -52,6 +52,7 @@ def test_lenet_is_proved_in_every_native_form(converted: Callable[[str], Path], 
     assert len(relative) == 3 and max(relative) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", NATIVES)
 def test_a_native_form_is_read_again_under_the_same_names(
     lenet: Path, converted: Callable[[str], Path], native: str

@@ -65,6 +65,7 @@ def test_a_dynamic_axis_that_is_not_there_is_named(axis: int) -> None:
         interlingua.read(nets.Small(), example_inputs=torch.randn(1, 3, 8, 9), dynamic={"x": {axis: "width"}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["onnx", "torch"])
 def test_nested_signatures_are_kept(tmp_path: Path, target: str) -> None:
     module = nets.Nested()

@@ -73,6 +73,7 @@ def agreed(source: nn.Module, x: torch.Tensor, out: Path) -> str:
     return (out / "model.py").read_text()
 
 
+@pytest.mark.slow
 def test_state_dict_loads_and_gradients_are_those_of_the_source(tmp_path: Path) -> None:
     torch.manual_seed(0)
     text = agreed(Rearranging(), torch.randn(2, 4, 5), tmp_path / "out")

@@ -48,6 +48,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_batch_of_one_is_freed_and_proved_by_each_sample(picture: Path, tmp_path: Path) -> None:
     report = interlingua.convert(picture, "torch", tmp_path / "out")
     assert [port.name for port in report.inputs] == ["x"] and report.inputs[0].shape == ("N", 2, 6, 6)
@@ -72,12 +73,14 @@ def test_a_batch_of_one_is_kept_where_that_is_asked_for(
     assert report.inputs[0].shape == (1, 2, 6, 6) and not told(report)
 
 
+@pytest.mark.slow
 def test_a_users_own_sample_is_the_first_of_several(picture: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", x=np.linspace(-1, 1, 72, dtype=np.float32).reshape(1, 2, 6, 6))
     report = interlingua.convert(picture, "torch", tmp_path / "out", verify_inputs=tmp_path / "own.npz")
     assert "y, batch 2" in [row.name for row in report.proofs[0].differences]
 
 
+@pytest.mark.slow
 def test_a_source_that_mixes_the_samples_of_a_batch_keeps_its_batch_of_one(tmp_path: Path) -> None:
     module, example = nets.perturbed(nets.Untracked()), torch.randn(1, 2, 5, 6)
     with pytest.raises(VerificationFailed, match="source on all samples"):

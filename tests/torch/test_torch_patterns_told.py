@@ -79,6 +79,7 @@ def test_complex_numbers_are_real_pairs(tmp_path: Path) -> None:
     assert report.inputs[0].shape == ("batch", 4, 2) and sum("real pairs" in text for text in told(report)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -32,6 +32,7 @@ def test_random_graphs_agree_with_onnxruntime() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float16"])
 def test_a_layer_has_the_type_of_its_weights(tmp_path: Path, dtype: str) -> None:
     kind = {"float64": "double", "float16": "float16"}[dtype]

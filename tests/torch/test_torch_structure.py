@@ -298,6 +298,7 @@ def test_repeats_are_found_in_a_file_that_tells_nothing_of_modules(tmp_path: Pat
     assert "nn.ModuleList([Block() for _ in range(4)])" in text
 
 
+@pytest.mark.slow
 def test_generated_code_is_the_same_every_time(tmp_path: Path) -> None:
     first = Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "one").text
     assert Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "two").text == first

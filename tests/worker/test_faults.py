@@ -62,6 +62,7 @@ def test_an_exit_of_its_own_is_a_crash_with_its_code(worker: Worker) -> None:
     goes_on(worker)
 
 
+@pytest.mark.slow
 def test_tensorflow_then_paddle_in_one_process_is_a_crash_and_the_parent_lives() -> None:
     with Worker(Path(sys.executable), FAULTS, name="two frameworks") as worker:
         with pytest.raises(WorkerCrashed, match="SIGSEGV") as caught:
@@ -91,6 +92,7 @@ def test_a_memory_limit_is_an_error_of_memory(python: Path) -> None:
         assert worker.call("allocate", phase="allocating", count=64 << 20).arrays["x"].nbytes == 64 << 20
 
 
+@pytest.mark.slow
 def test_without_a_limit_the_same_allocation_succeeds(worker: Worker) -> None:
     assert worker.call("allocate", phase="allocating", count=450 << 20).arrays["x"].nbytes == 450 << 20
 
