@@ -105,6 +105,7 @@ def test_torchscript_files(nets: Path) -> None:
     assert "forward(" in refused.value.message
 
 
+@pytest.mark.slow
 def test_a_pickle_is_executed_only_where_it_is_trusted(nets: Path) -> None:
     code = "import torch, torch_in_nets; torch.save(torch_in_nets.Small(), 'whole.pt')"
     subprocess.run([sys.executable, "-c", code], cwd=nets, check=True)

@@ -80,6 +80,7 @@ def test_state_dict_loads_and_gradients_are_those_of_the_source(tmp_path: Path) 
     assert "self.scale[None, :, None]" in text and "self.positions[2:7]" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_bias_that_is_changed_first_stays_its_layers(inside: bool, tmp_path: Path) -> None:
     """Also where the model itself computes everything, and no module inside it is called."""

@@ -110,6 +110,7 @@ def test_indices_of_maxima_count_in_the_whole_tensor(sketch: Any) -> None:
     sketch.prove(y, y.producer().outputs[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "said"),
     [

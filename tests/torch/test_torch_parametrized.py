@@ -53,6 +53,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
     return source, out
 
 
+@pytest.mark.slow
 def test_computed_weights_are_parameters_under_the_names_of_the_source(written: tuple[nn.Module, Path]) -> None:
     source, out = written
     spec = importlib.util.spec_from_file_location("model", out / "model.py")

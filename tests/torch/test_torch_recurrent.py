@@ -252,6 +252,7 @@ def test_dropout_drops_in_training(tmp_path: Path) -> None:
     assert not torch.equal(results[0], module.eval()(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "reverse"),
     [

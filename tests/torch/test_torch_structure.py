@@ -159,6 +159,7 @@ def test_layers_that_are_given_all_that_was_before_are_a_loop(tmp_path: Path) ->
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["order", "last", "kinds"])
 def test_what_is_nearly_a_growing_list_is_no_loop(tmp_path: Path, how: str) -> None:
     """Another order of the tensors, one that stands twice in the whole, a layer of another class."""
