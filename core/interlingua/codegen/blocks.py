@@ -17,6 +17,7 @@ from interlingua.codegen.expressions import call, parse
 from interlingua.codegen.growing import goes_through_children, grown
 from interlingua.codegen.optional import merged
 from interlingua.codegen.repeats import added, shortened
+from interlingua.codegen.source import LINE
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Child, Module, canonical
 from interlingua.codegen.unify import Different, Signature, Unifier
@@ -25,7 +26,7 @@ from interlingua.names import Identifiers
 
 _HEAD = 6
 """So many lines a class has beside those of its layers and statements."""
-_WIDTH = 84
+_WIDTH = LINE - 16
 """So many letters a line has beside its indentation."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import black
 
-_LINE = 100
+LINE = 100
 """The longest line, in letters."""
 
 
@@ -121,4 +121,4 @@ def render(docstring: str, imports: Sequence[str], body: Sequence[Item], *, pyth
     kept = [each for each in imports if not each or _bound(each) & used]
     text = "\n".join([f'"""{docstring}"""', "", *kept, "", "", *lines])
     versions = {version for version in black.mode.TargetVersion if version.name == python.upper()}
-    return black.format_str(text, mode=black.Mode(line_length=_LINE, target_versions=versions))
+    return black.format_str(text, mode=black.Mode(line_length=LINE, target_versions=versions))

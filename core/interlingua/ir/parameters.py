@@ -13,8 +13,8 @@ from interlingua.ir.origin import Array, Constant, Origin, OriginError, Paramete
 
 _KEY = "interlingua.parameters"
 _VALUES = "interlingua.parameters.values"
-_CONSTANT = -1
-"""The number of every element of a constant."""
+_CONSTANT = -(1 << 40)
+"""The number of every element of a constant, far from those of parameters with something added."""
 _WITHOUT_GRADIENT = {
     "BatchNormalization": (3, 4),
     "NegativeLogLikelihoodLoss": (2,),
