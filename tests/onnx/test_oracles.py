@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import re
+import runpy
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,12 +140,9 @@ def by_reference(model: onnx.ModelProto, feeds: dict[str, Array]) -> list[Array]
 def by_torch(model: onnx.ModelProto, feeds: dict[str, Array], folder: Path) -> list[Array]:
     onnx.save(model, folder / "model.onnx")
     interlingua.write(interlingua.read(folder / "model.onnx"), "torch", folder / "out")
-    specification = importlib.util.spec_from_file_location("oracle_model", folder / "out" / "model.py")
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = runpy.run_path(str(folder / "out" / "model.py"))
     with torch.no_grad():
-        given = module.load()(*(torch.from_numpy(each.copy()) for each in feeds.values()))
+        given = module["load"]()(*(torch.from_numpy(each.copy()) for each in feeds.values()))
     return [each.numpy() for each in (given if isinstance(given, tuple) else (given,))]
 
 

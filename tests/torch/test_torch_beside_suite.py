@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,8 @@ def written(graph: str, folder: Path) -> torch.nn.Module:
     """The graph as PyTorch."""
     onnx.save(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> g {graph}'), folder / "model.onnx")
     interlingua.write(interlingua.read(folder / "model.onnx"), "torch", folder / "out")
-    specification = importlib.util.spec_from_file_location("beside_suite", folder / "out" / "model.py")
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    model: torch.nn.Module = module.load()
+    module = runpy.run_path(str(folder / "out" / "model.py"))
+    model: torch.nn.Module = module["load"]()
     return model
 
 

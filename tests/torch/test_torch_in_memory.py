@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
 import pytest
 import torch
+import torch_in_nets as nets
 from torch import nn
 
 import interlingua
 from interlingua.errors import UsageError
 from interlingua.ir import metadata
 
-_SPEC = importlib.util.spec_from_file_location("torch_in_nets", Path(__file__).with_name("torch_in_nets.py"))
-assert _SPEC is not None and _SPEC.loader is not None
-nets = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(nets)
 BATCH = {0: "batch"}
 
 
@@ -78,11 +75,8 @@ def test_nested_signatures_are_kept(tmp_path: Path, target: str) -> None:
 def test_what_the_example_leaves_out_is_refused_by_the_model(tmp_path: Path) -> None:
     x = torch.randn(2, 3)
     interlingua.convert(nets.Partial(), "torch", tmp_path / "out", example_inputs=({"a": x, "mask": None}, (x, None)))
-    spec = importlib.util.spec_from_file_location("partial_model", tmp_path / "out" / "model.py")
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    model = made.load()
+    made = runpy.run_path(str(tmp_path / "out" / "model.py"))
+    model = made["load"]()
     torch.testing.assert_close(model({"a": x}, (x, None)), x * 3)
     for batch, pair, said in (({"a": x, "mask": x}, (x, None), r"batch\['mask'\]"), ({"a": x}, (x, x), r"pair\[1\]")):
         with pytest.raises(ValueError, match=f"converted without {said}"):

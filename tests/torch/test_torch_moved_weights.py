@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,8 @@ class Attending(nn.Module):
 
 
 def loaded(folder: Path) -> nn.Module:
-    spec = importlib.util.spec_from_file_location("model", folder / "model.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.load()  # type: ignore[no-any-return]
+    module = runpy.run_path(str(folder / "model.py"))
+    return module["load"]()  # type: ignore[no-any-return]
 
 
 def agreed(source: nn.Module, x: torch.Tensor, out: Path) -> str:

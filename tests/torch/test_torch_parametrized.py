@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from pathlib import Path
 
 import pytest
@@ -56,11 +56,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
 @pytest.mark.slow
 def test_computed_weights_are_parameters_under_the_names_of_the_source(written: tuple[nn.Module, Path]) -> None:
     source, out = written
-    spec = importlib.util.spec_from_file_location("model", out / "model.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    generated = module.load()
+    module = runpy.run_path(str(out / "model.py"))
+    generated = module["load"]()
     generated.load_state_dict(source.state_dict(), strict=True)
     x = torch.randn(3, 2, 9, 9)
     for each in (source, generated):

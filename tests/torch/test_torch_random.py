@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,9 @@ def drawn(text: str, kind: str, given: torch.Tensor, folder: Path) -> Any:
     graph = f'<ir_version: 10, opset_import: ["": 22]> g (float[{shape}] x) => ({kind} y) {{ y = {text} }}'
     onnx.save(onnx.parser.parse_model(graph), folder / "model.onnx")
     interlingua.write(interlingua.read(folder / "model.onnx"), "torch", folder / "out")
-    specification = importlib.util.spec_from_file_location("drawn_model", folder / "out" / "model.py")
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = runpy.run_path(str(folder / "out" / "model.py"))
     torch.manual_seed(0)
-    return module.load()(given)
+    return module["load"]()(given)
 
 
 @pytest.mark.parametrize("name", sorted(DRAWS))

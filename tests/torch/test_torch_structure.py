@@ -2,80 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
+import runpy
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
+import torch_structure_nets as nets
+from generated import Generated
 from torch import nn
-from torch.utils import _pytree
 
 import interlingua
 
-
-def _loaded(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-nets = _loaded("torch_structure_nets", Path(__file__).with_name("torch_structure_nets.py"))
 TOKENS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 19]])
-
-
-class Generated:
-    """A module written as PyTorch: its text, and the model with the source's weights."""
-
-    def __init__(self, module: nn.Module, example: tuple[Any, ...], out: Path, **options: Any) -> None:
-        torch.manual_seed(0)
-        for tensor in module.state_dict().values():
-            if tensor.is_floating_point():
-                tensor.add_(torch.rand_like(tensor) * 0.1)
-        self.source = module.eval()
-        self.example = example
-        interlingua.convert(self.source, "torch", out, example_inputs=example, verify=False, **options)
-        self.text = (out / "model.py").read_text("utf-8")
-        self.model: nn.Module = _loaded("generated_model", out / "model.py").load()
-
-    def proved(self) -> Generated:
-        """Itself, where results and state dict are the source's."""
-        with torch.no_grad():
-            wanted, found = self.source(*self.example), self.model(*self.example)
-        assert _pytree.tree_structure(wanted) == _pytree.tree_structure(found)
-        for left, right in zip(_pytree.tree_leaves(wanted), _pytree.tree_leaves(found), strict=True):
-            if left is not None:
-                assert left.dtype == right.dtype
-                torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
-        fresh = {key: torch.zeros_like(value) for key, value in self.model.state_dict().items()}
-        self.model.load_state_dict(fresh)
-        self.model.load_state_dict(self.source.state_dict(), strict=True)
-        with torch.no_grad():
-            again = _pytree.tree_leaves(self.model(*self.example))
-        pairs = zip(again, _pytree.tree_leaves(found), strict=True)
-        assert all(left is right is None or torch.equal(left, right) for left, right in pairs)
-        assert self.trained(self.model) == self.trained(self.source)
-        return self
-
-    @staticmethod
-    def trained(module: nn.Module) -> int:
-        return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
-
-    def lines(self, start: str) -> list[str]:
-        """The lines of the class that begins with `start`."""
-        return self.text.partition(f"class {start}")[2].partition("\nclass ")[0].splitlines()
-
-    @property
-    def classes(self) -> list[str]:
-        return [
-            line.partition(" ")[2].partition("(")[0] for line in self.text.splitlines() if line.startswith("class ")
-        ]
 
 
 def test_blocks_that_differ_by_numbers_and_an_optional_layer_are_one_class(tmp_path: Path) -> None:
@@ -266,7 +205,7 @@ def test_a_file_of_the_exporter_is_written_as_modules(tmp_path: Path, optimize: 
     interlingua.convert(path, "torch", tmp_path / "out")
     text = (tmp_path / "out" / "model.py").read_text("utf-8")
     assert "self.layer1 = nn.Sequential(" in text and "*(" in text and " for _ in range(3))" in text
-    names = set(_loaded("generated_model", tmp_path / "out" / "model.py").load().state_dict())
+    names = set(runpy.run_path(str(tmp_path / "out" / "model.py"))["load"]().state_dict())
     wanted = {name for name in module.state_dict() if name.endswith("weight") and "bn" not in name}
     assert wanted <= names
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import resource
+import runpy
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -197,12 +197,8 @@ def _generated(
 
 
 def _loaded(folder: Path) -> nn.Module:
-    spec = importlib.util.spec_from_file_location("model", folder / "model.py")
-    assert spec is not None and spec.loader is not None
-    written = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = written
-    spec.loader.exec_module(written)
-    model: nn.Module = written.load()
+    written = runpy.run_path(str(folder / "model.py"))
+    model: nn.Module = written["load"]()
     return model.eval()
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import os
 import re
+import runpy
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,9 @@ def test_a_file_is_a_whole_model_of_the_sources_size(name: str) -> None:
     path = GALLERY / f"{name}.py"
     lines = path.read_text("utf-8").splitlines()
     assert len(lines) <= LIMITS[name]
-    spec = importlib.util.spec_from_file_location(f"gallery_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = runpy.run_path(str(path))
     with torch.device("meta"), torch.no_grad():
-        model = module.Model().eval()
+        model = module["Model"]().eval()
         result = model(*CALLS.get(name, (IMAGE,)))
     first = result[0] if isinstance(result, tuple) else result
     assert first.shape[0] == 3

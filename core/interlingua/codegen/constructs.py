@@ -11,7 +11,7 @@ from interlingua.cards import REQUIRED, Kind
 from interlingua.codegen.chains import is_numbered
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.expressions import assign, call, literal
-from interlingua.codegen.lowering import arranged
+from interlingua.codegen.lowering import arranged, in_place
 from interlingua.codegen.program import Layer, Tensor
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Module, Unstructured, attribute_of
@@ -170,7 +170,7 @@ class Constructs:
                 continue
             short, statement = self._dialect.spell(card.spelled(facts.rank))
             self.imports.add(statement)
-            return call(short, positional, named)
+            return call(short, positional, named | in_place(card, node, self._dialect))
         return None
 
 

@@ -43,7 +43,8 @@ class Dialect:
     `computes` tells that code may say parameters which the model computes, sizes as whole numbers and control flow;
     then `tensor_of` is the API that makes a tensor of numbers, `layer_dtype` a layer's argument for the type of its
     weights, `helpers` the package whose functions are copied, `limits` the API of an element type's `min` and `max`,
-    `moves` how a parameter is said that the source rearranges before it reads it.
+    `moves` how a parameter is said that the source rearranges before it reads it. `in_place` is the argument by which
+    an API overwrites its input, `overwritable` the ops whose results may be: new memory that no gradient reads again.
     """
 
     framework: str
@@ -63,6 +64,8 @@ class Dialect:
     helpers: str = ""
     moves: Mapping[str, Move] = dataclasses.field(default_factory=dict)
     limits: str = ""
+    in_place: str = ""
+    overwritable: frozenset[str] = frozenset()
 
     def spell(self, api: str) -> tuple[str, str]:
         """The code for a full API name, and the import it wants.

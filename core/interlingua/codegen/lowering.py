@@ -21,6 +21,7 @@ from interlingua.codegen.package import Mapped
 from interlingua.codegen.program import Program
 from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported, UnsupportedModel
+from interlingua.ir import metadata
 from interlingua.ir.facts import facts_of, inputs_of, is_constant, qualified, raw_facts
 from interlingua.ir.origin import Origin, parameters
 from interlingua.notes import Notes
@@ -34,7 +35,7 @@ from interlingua.passes.shape_arithmetic import ResolveShapes
 from interlingua.passes.unused import RemoveUnused
 from interlingua.records import record, records
 
-__all__ = ["Context", "arranged", "by_card", "by_cards", "lower", "operands_for", "weight_for"]
+__all__ = ["Context", "arranged", "by_card", "by_cards", "in_place", "lower", "operands_for", "weight_for"]
 
 
 def lower(model: ir.Model, dialect: Dialect, class_name: str = "Model") -> tuple[Program, tuple[Mapped, ...]]:
@@ -151,6 +152,7 @@ def by_card(context: Context, node: ir.Node, facts: Facts, card: Card, keywords:
     given = inputs_of(node)
     api = card.spelled(facts.rank)
     positional, named = arranged(card, keywords)
+    named |= in_place(card, node, context.dialect)
     if card.kind is Kind.LAYER:
         weights = {
             slot.name: weight_for(card, facts, name, slot, given[name][0])
@@ -201,6 +203,21 @@ def arranged(card: Card, keywords: Mapping[str, Any]) -> tuple[list[Any], dict[s
             break
         positional.append(named.pop(parameter.name))
     return positional, named
+
+
+def in_place(card: Card, node: ir.Node, dialect: Dialect) -> dict[str, bool]:
+    """The argument by which the API overwrites its input, where the source does so and nothing else reads the input."""
+    return {dialect.in_place: True} if dialect.in_place in card.fixed and _overwrites(node, dialect) else {}
+
+
+def _overwrites(node: ir.Node, dialect: Dialect) -> bool:
+    """Whether the source computes the node in place, and nothing else reads what is overwritten."""
+    value = node.inputs[0]
+    producer = None if value is None else value.producer()
+    if value is None or producer is None or metadata.IN_PLACE not in node.metadata_props:
+        return False
+    alone = producer.graph is node.graph and len(value.uses()) == 1 and not value.is_graph_output()
+    return alone and qualified(producer) in dialect.overwritable
 
 
 def weight_for(card: Card, facts: Facts, name: str, slot: Slot, value: ir.Value) -> Weight:

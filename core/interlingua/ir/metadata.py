@@ -20,7 +20,8 @@ OWN = "interlingua.own"
 DIMENSIONS = "interlingua.dimensions"
 TYPE = "interlingua.type"
 ROLE = "interlingua.role"
-KEYS = frozenset({LAYER, MODULE, CALLERS, LINE, ORIGIN, PERMUTATION, OWN, DIMENSIONS, TYPE, ROLE})
+IN_PLACE = "interlingua.in_place"
+KEYS = frozenset({LAYER, MODULE, CALLERS, LINE, ORIGIN, PERMUTATION, OWN, DIMENSIONS, TYPE, ROLE, IN_PLACE})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from interlingua.ir import metadata
 from interlingua.ir.edit import bypass, constant
 from interlingua.ir.facts import shape_of
 from interlingua.passes.base import Pass
@@ -14,7 +15,7 @@ _STATES = slice(5, 7)
 
 
 class RemoveNoOps(Pass):
-    """Replaces `Identity(X)`, `Cast(X)` to its own type, a Transpose or Reshape that changes nothing, by `X`.
+    """Replaces `Identity(X)`, `Cast(X)` to its own type, `X * 1`, a Transpose or Reshape that changes nothing, by `X`.
 
     States that a recurrent layer starts from are left out where they are zeros, as they are where nothing is said: a
     constant would hold them at one size of batch. Dropout stays: the target is to be trained further. What stands
@@ -58,7 +59,17 @@ def _idle(node: ir.Node, source: ir.Value) -> bool:
     if node.op_type in ("Squeeze", "Unsqueeze"):
         axes = constant(node.inputs[1]) if len(node.inputs) > 1 else None
         return axes is not None and axes.size == 0
+    if node.op_type in ("Mul", "Div", "Sub"):
+        return _leaves(node.inputs[1], 0 if node.op_type == "Sub" else 1, source)
     if node.op_type == "Pad":
         pads = constant(node.inputs[1])
         return pads is not None and not pads.any()
     return False
+
+
+def _leaves(factor: ir.Value | None, neutral: int, source: ir.Value) -> bool:
+    """Whether the factor is the neutral number, no parameter, and adds no axes."""
+    if factor is None or not metadata.is_constant(factor) or source.shape is None:
+        return False
+    number = constant(factor)
+    return number is not None and number.size == 1 and number.ndim <= len(source.shape) and number.item() == neutral

@@ -46,6 +46,11 @@ state_dict to to_empty train training type xpu zero_grad
 LAYERS = "interlingua.layers"
 """Key of the safetensors metadata that maps layers to those of the source, as JSON."""
 
+_FRESH = frozenset(
+    {"Add", "BatchNormalization", "Concat", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul", "Mul", "Sub"}
+)
+"""Ops whose results are new memory that no gradient reads again."""
+
 DIALECT = Dialect(
     framework="torch",
     abbreviations=(
@@ -62,6 +67,8 @@ DIALECT = Dialect(
     helpers="interlingua_torch.helpers",
     moves=MOVES,
     limits="torch.finfo",
+    in_place="inplace",
+    overwritable=_FRESH,
 )
 
 STRUCTURED = dataclasses.replace(DIALECT, structured=True, keeps_state=True)

@@ -108,7 +108,7 @@ def trace(arrays, path, format, names=None, inputs=None, source=None):
     def keep(name):
         def hook(module, args, output):
             if isinstance(output, torch.Tensor):
-                kept[name] = to_array(output)
+                kept[name] = to_array(output.clone())  # the next layer may work in place
 
         return hook
 

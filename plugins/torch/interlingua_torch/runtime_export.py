@@ -9,6 +9,7 @@ import warnings
 import torch
 
 from . import runtime_facts as facts
+from .runtime_in_place import calls_in_place, tell_in_place
 from .runtime_pixels import with_plain_pixels
 from .runtime_recurrent import projected, translations, unrolled, whole
 from .runtime_values import Problem, one_line
@@ -111,6 +112,7 @@ def _fused(module):
 def _program_to_onnx(program):
     """Facts of the program, and it as ONNX with all its initializers; recurrent layers stay whole."""
     told = {**facts.of_program(program), **facts.program_call(program)}
+    in_place = calls_in_place(program)
     keeping = contextlib.nullcontext()
     if projected(program):
         program = unrolled(program)
@@ -127,6 +129,7 @@ def _program_to_onnx(program):
             verbose=False,
             custom_translation_table=translations(),
         )
+    tell_in_place(made.model, in_place)
     return told, made
 
 
