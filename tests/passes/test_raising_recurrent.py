@@ -248,7 +248,7 @@ def changed(step: str, old: str, new: str) -> str:
         ("y = Identity(h2)", "y = Identity(c2)"),
         ("b = MatMul(h, wh)", "hx = Add(h, c)\n    b = MatMul(hx, wh)"),
         ("added = Mul(enter, fresh)", "less = Sub(one, forget)\n    added = Mul(less, fresh)"),
-        ("h2 = Mul(out, t)", "plain = Mul(out, t)\n    h2 = Mul(plain, one)"),
+        ("h2 = Mul(out, t)", "plain = Mul(out, t)\n    h2 = Mul(plain, t)"),
     ],
     ids=["hard gate", "relu", "old memory", "peephole", "more of h", "memories", "mixed state", "coupled", "more"],
 )

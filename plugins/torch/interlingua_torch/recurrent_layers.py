@@ -197,7 +197,12 @@ def _form(node: ir.Node) -> tuple[object, ...]:
 
 
 def _same_module(first: ir.Node, second: ir.Node) -> bool:
-    """Whether the source has both as one layer: by the names of their weights, else by their places."""
+    """Whether the source has both as one layer: by the names of their weights, else by their places.
+
+    A layer that runs twice has the same weights both times, and a cell is no layer of several.
+    """
+    if is_cell(first) or is_cell(second) or not _names(first).isdisjoint(_names(second)):
+        return False
     names = [_owner(node) for node in (first, second)]
     if None not in names:
         return names[0] == names[1]
@@ -214,10 +219,15 @@ def _is_told(node: ir.Node) -> bool:
     return bool(told) and told != node.name
 
 
+def _names(node: ir.Node) -> set[str]:
+    """The source's parameters that the node's weights are made of."""
+    weights = [value for value in node.inputs[1:4] if value is not None]
+    return {name for value in weights for name in parameters(metadata.origin(value))}
+
+
 def _owner(node: ir.Node, pattern: re.Pattern[str] = _NAMED) -> str | None:
     """The path of the module that the names of all weights begin with; None where they have no common one."""
-    weights = [value for value in node.inputs[1:4] if value is not None]
-    names = [name for value in weights for name in parameters(metadata.origin(value))]
+    names = _names(node)
     paths = {name.rpartition(".")[0] for name in names}
     return paths.pop() if len(paths) == 1 and all(pattern.search(name) for name in names) else None
 

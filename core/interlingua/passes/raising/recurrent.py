@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import onnx_ir as ir
 
 from interlingua.passes.base import Pass
@@ -9,7 +11,8 @@ from interlingua.passes.raising import state_numbers
 from interlingua.passes.raising.reading import attribute_int, integers, maker, remember_home
 from interlingua.passes.raising.recurrent_cells import Cells
 from interlingua.passes.raising.recurrent_loops import State, Steps, steps_of
-from interlingua.passes.raising.recurrent_unrolled import unrolled
+from interlingua.passes.raising.recurrent_mapped import Mapped, raise_stacks
+from interlingua.passes.raising.recurrent_unrolled import slice_of, unrolled
 from interlingua.passes.raising.recurrent_writing import Layer, fits, is_used, layer_of, step_of, write
 
 
@@ -32,11 +35,33 @@ class RaiseRecurrent(Pass):
                 write(node, layer)
                 changed = True
         for graph in list(model.graphs()):
-            for node, layer, results in list(unrolled(graph)):
-                write(node, layer, results)
-                graph.sort()
-                changed = True
+            changed = _raise_unrolled(graph) or changed
         return changed
+
+
+def _raise_unrolled(graph: ir.Graph | ir.Function) -> bool:
+    """Writes the layers that stand unrolled, from the lowest up, and what is computed over all their results."""
+    mapped, changed = Mapped(slice_of), False
+    while found := list(unrolled(graph, mapped)):
+        for node, layer, results, plan in found:
+            if plan.source is None:
+                layer.series = dataclasses.replace(layer.series, whole=mapped.write(plan, node))
+            write(node, layer, results)
+        graph.sort()
+        _remove_unread(graph)
+        changed = True
+    if changed:
+        raise_stacks(graph, mapped)
+        graph.sort()
+        _remove_unread(graph)
+    return changed
+
+
+def _remove_unread(graph: ir.Graph | ir.Function) -> None:
+    """Takes away what is left of cells: it reads what the layers on them take, and would be read for cells again."""
+    for node in reversed(list(graph)):
+        if not any(is_used(output) for output in node.outputs):
+            graph.remove(node, safe=True)
 
 
 def read(steps: Steps) -> Layer | None:

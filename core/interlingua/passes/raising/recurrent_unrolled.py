@@ -12,10 +12,9 @@ from interlingua.ir.facts import shape_of
 from interlingua.passes.raising.reading import attribute_int, integers, maker
 from interlingua.passes.raising.recurrent_cells import Cell, Cells, Linear
 from interlingua.passes.raising.recurrent_loops import Gathered, Series
+from interlingua.passes.raising.recurrent_mapped import Mapped, Plan
 from interlingua.passes.raising.recurrent_weights import slices_of, split_of
 from interlingua.passes.raising.recurrent_writing import Layer, fits, layer_of, step_of
-
-_SHORTEST = 2
 
 
 @dataclasses.dataclass
@@ -26,6 +25,7 @@ class Chain:
     steps: list[ir.Value]
     series: Series
     first: list[ir.Value]
+    plan: Plan
 
 
 def _plain(value: ir.Value | None) -> ir.Value | None:
@@ -36,8 +36,12 @@ def _plain(value: ir.Value | None) -> ir.Value | None:
     return value
 
 
-def unrolled(graph: ir.Graph) -> Iterator[tuple[ir.Node, Layer, list[ir.Value]]]:
-    """The layers that stand unrolled in a graph, each with its last node and the hidden state after each step."""
+def unrolled(graph: ir.Graph | ir.Function, mapped: Mapped) -> Iterator[tuple[ir.Node, Layer, list[ir.Value], Plan]]:
+    """The layers that stand unrolled in a graph, each with its last node and the hidden state after each step.
+
+    A layer whose steps are made of the states of another one is found when that one has been written. The plan says
+    what sequence it runs along.
+    """
     cells: dict[ir.Value, Cell] = {}
     reader = Cells(_plain)
     for node in graph:
@@ -45,63 +49,64 @@ def unrolled(graph: ir.Graph) -> Iterator[tuple[ir.Node, Layer, list[ir.Value]]]
             cell = reader.cell(node.outputs[0])
             if cell is not None:
                 cells[cell.outputs[0]] = cell
-    followed = {source for cell in cells.values() for source in _sources(cell) if source in cells}
-    for result in list(cells):
-        if result in followed:
-            continue
-        chain, root = _chain(result, cells), result.producer()
+    told: set[ir.Value] = set()
+    for linked in _linked(cells):
+        chain, root = _chain(linked, mapped), linked[-1][0].outputs[0].producer()
         if chain is None or root is None or not fits(chain.series, chain.first) or not _alone(chain):
             continue
         last = list(chain.cells[-1].outputs)
-        gathered = _stacks(chain)
-        layer = layer_of(root, chain.cells[0], chain.series, chain.steps[0], chain.first, last, gathered)
-        if layer is not None:
-            yield root, layer, [cell.outputs[0] for cell in chain.cells]
+        results = [cell.outputs[0] for cell in chain.cells]
+        layer = layer_of(root, chain.cells[0], chain.series, chain.steps[0], chain.first, last, _stacks(chain))
+        if layer is not None and told.isdisjoint(results):
+            told.update(results)
+            yield root, layer, results, chain.plan
 
 
-def _sources(cell: Cell) -> set[ir.Value]:
+def _sources(cell: Cell) -> list[ir.Value]:
     terms = (term for gate in cell.gates for term in (gate, *(inner for _, inner in gate.gated)))
-    return {product.source for term in terms for product in term.products}
+    return list(dict.fromkeys(product.source for term in terms for product in term.products))
 
 
-def _chain(result: ir.Value, cells: dict[ir.Value, Cell]) -> Chain | None:
-    """The cells that lead to a result, over all slices of one sequence in their order or against it."""
-    found: list[tuple[Cell, ir.Value]] = []
-    value: ir.Value | None = result
-    while value is not None and value in cells:
-        cell = cells[value]
-        before = next((source for source in _sources(cell) if source in cells), None)
-        hidden = before if before is not None else _beginning(cell)
-        if hidden is None:
-            return None
-        if found and (_form(cell, hidden) != _form(*found[-1]) or not _follows(cell, found[-1][0])):
-            break
-        found.append((cell, hidden))
-        value = before
-    found.reverse()
-    hidden = found[0][1] if found else None
-    if len(found) < _SHORTEST or hidden is None:
+_Step = tuple[Cell, ir.Value]
+"""A cell and what is taken for its hidden state: either of two values may be that of a cell without gates."""
+
+
+def _linked(cells: dict[ir.Value, Cell]) -> Iterator[list[_Step]]:
+    """Cells of the same weights each of which goes on with what the one before it gives, as long as they go."""
+    before: dict[tuple[ir.Value, ir.Value], _Step] = {}
+    for result, cell in cells.items():
+        for hidden in _sources(cell):
+            step = _before(cell, hidden, cells)
+            if step is not None:
+                before[result, hidden] = step
+    followed = {(cell.outputs[0], hidden) for cell, hidden in before.values()}
+    for result, hidden in before:
+        if (result, hidden) in followed:
+            continue
+        found: list[_Step] = [(cells[result], hidden)]
+        while (each := before.get((found[-1][0].outputs[0], found[-1][1]))) is not None:
+            found.append(each)
+        yield found[::-1]
+
+
+def _before(cell: Cell, hidden: ir.Value, cells: dict[ir.Value, Cell]) -> _Step | None:
+    """The same cell one step earlier, whose result is the hidden state."""
+    other = cells.get(hidden)
+    if other is None or (cell.kind == "LSTM" and other.outputs[1:] != [cell.memory]):
         return None
-    steps = [step_of(*each) for each in found]
-    series = _series(steps)
-    memory = found[0][0].memory
-    if series is None or (found[0][0].kind == "GRU" and any(cell.hidden is not each for cell, each in found)):
+    form = _form(cell, hidden)
+    return next(((other, each) for each in _sources(other) if _form(other, each) == form), None)
+
+
+def _chain(linked: Sequence[_Step], mapped: Mapped) -> Chain | None:
+    """The cells as one layer, where their steps are all slices of one sequence in their order or against it."""
+    steps = [step for step in (step_of(*each) for each in linked) if step is not None]
+    plan = mapped.plan(steps) if len(steps) == len(linked) else None
+    cell, hidden = linked[0]
+    if plan is None or (cell.kind == "GRU" and any(cell.hidden is not each for cell, each in linked)):
         return None
-    first = [hidden] if memory is None else [hidden, memory]
-    return Chain([cell for cell, _ in found], [step for step in steps if step is not None], series, first)
-
-
-def _beginning(cell: Cell) -> ir.Value | None:
-    """The state that a first cell begins with: of its two sources the one that is no slice."""
-    if cell.hidden is not None:
-        return cell.hidden
-    rest = [source for source in _sources(cell) if _slice(source) is None]
-    return rest[0] if len(rest) == 1 else None
-
-
-def _follows(cell: Cell, after: Cell) -> bool:
-    """Whether the memory of a cell goes on in the one after it."""
-    return cell.kind != "LSTM" or after.memory is cell.outputs[1]
+    first = [hidden] if cell.memory is None else [hidden, cell.memory]
+    return Chain([cell for cell, _ in linked], steps, plan.series, first, plan)
 
 
 def _form(cell: Cell, hidden: ir.Value) -> tuple[object, ...]:
@@ -116,8 +121,8 @@ def _form(cell: Cell, hidden: ir.Value) -> tuple[object, ...]:
     return cell.kind, cell.activation, cell.linear_before_reset, gates
 
 
-def _slice(value: ir.Value) -> tuple[ir.Value, int, int] | None:
-    """The whole, axis and place of a slice of length one whose axis is dropped."""
+def slice_of(value: ir.Value) -> tuple[ir.Value, int, int] | None:
+    """The whole, axis and place of a slice of length one whose axis is dropped; a layer's last state is one."""
     node = maker(value, "Gather", "Squeeze")
     if node is None:
         return None
@@ -130,6 +135,9 @@ def _slice(value: ir.Value) -> tuple[ir.Value, int, int] | None:
         size = shape[axis]
         return (whole, axis, places[0] % size) if isinstance(size, int) and size else None
     axes = integers(node.inputs[1]) if len(node.inputs) > 1 else None
+    layer = maker(node.inputs[0], "LSTM", "GRU", "RNN")
+    if layer is not None:
+        return _last(layer) if axes == [0] and node.inputs[0] is layer.outputs[1] else None
     cut = maker(node.inputs[0], "Slice", "Split")
     if cut is None or axes is None or len(axes) != 1 or cut.inputs[0] is None:
         return None
@@ -141,6 +149,21 @@ def _slice(value: ir.Value) -> tuple[ir.Value, int, int] | None:
     return (cut.inputs[0], axis, bounds[0]) if bounds is not None and bounds[1] - bounds[0] == 1 else None
 
 
+def _last(layer: ir.Node) -> tuple[ir.Value, int, int] | None:
+    """The results of a layer of one direction, their time axis, and where the last state stands among them."""
+    held = layer.attributes.get("direction")
+    direction = "forward" if held is None else held.as_string()
+    lengths = layer.inputs[4] if len(layer.inputs) > 4 else None
+    if direction == "bidirectional" or lengths is not None or attribute_int(layer, "layout", 0):
+        return None
+    for user in layer.outputs[0].consumers():
+        if user.op_type == "Squeeze" and user.domain == "" and integers(user.inputs[1]) == [1]:
+            size = (shape_of(user.outputs[0]) or (None,))[0]
+            place = 0 if direction == "reverse" else size
+            return (user.outputs[0], 0, place and place - 1) if isinstance(place, int) else None
+    return None
+
+
 def _bounds(cut: ir.Node, part: ir.Value, shape: Sequence[int | str | None], axis: int) -> tuple[int, int] | None:
     size = shape[axis]
     if not isinstance(size, int):
@@ -149,20 +172,6 @@ def _bounds(cut: ir.Node, part: ir.Value, shape: Sequence[int | str | None], axi
         return split_of(cut, part, size) if attribute_int(cut, "axis", 0) % len(shape) == axis else None
     parts = slices_of(cut, [each if isinstance(each, int) else 2**31 - 1 for each in shape])
     return parts[0][1:] if parts is not None and len(parts) == 1 and parts[0][0] == axis else None
-
-
-def _series(steps: Sequence[ir.Value | None]) -> Series | None:
-    """The sequence whose slices the steps are, all of them, in order or against it."""
-    slices = [None if step is None else _slice(step) for step in steps]
-    first = slices[0]
-    if first is None or any(each is None or each[:2] != first[:2] for each in slices):
-        return None
-    whole, axis, _ = first
-    size = (shape_of(whole) or (None,) * 3)[axis]
-    places = [each[2] for each in slices if each is not None]
-    if size != len(places) or places not in (list(range(size)), list(range(size))[::-1]):
-        return None
-    return Series(whole, axis, places[0] != 0)
 
 
 def _alone(chain: Chain) -> bool:
