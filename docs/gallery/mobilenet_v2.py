@@ -13,7 +13,7 @@ class InvertedResidual(nn.Module):
             nn.Sequential(
                 nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False),
                 nn.BatchNorm2d(32),
-                nn.ReLU6(),
+                nn.ReLU6(inplace=True),
             ),
             nn.Conv2d(32, 16, 1, bias=False),
             nn.BatchNorm2d(16),
@@ -30,7 +30,7 @@ class InvertedResidual_2(nn.Module):
             nn.Sequential(
                 nn.Conv2d(in_channels, 6 * in_channels, 1, bias=False),
                 nn.BatchNorm2d(6 * in_channels),
-                nn.ReLU6(),
+                nn.ReLU6(inplace=True),
             ),
             nn.Sequential(
                 nn.Conv2d(
@@ -43,7 +43,7 @@ class InvertedResidual_2(nn.Module):
                     bias=False,
                 ),
                 nn.BatchNorm2d(6 * in_channels),
-                nn.ReLU6(),
+                nn.ReLU6(inplace=True),
             ),
             nn.Conv2d(6 * in_channels, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
@@ -62,14 +62,14 @@ class InvertedResidual_3(nn.Module):
             nn.Sequential(
                 nn.Conv2d(channels, 6 * channels, 1, bias=False),
                 nn.BatchNorm2d(6 * channels),
-                nn.ReLU6(),
+                nn.ReLU6(inplace=True),
             ),
             nn.Sequential(
                 nn.Conv2d(
                     6 * channels, 6 * channels, 3, padding=1, groups=6 * channels, bias=False
                 ),
                 nn.BatchNorm2d(6 * channels),
-                nn.ReLU6(),
+                nn.ReLU6(inplace=True),
             ),
             nn.Conv2d(6 * channels, channels, 1, bias=False),
             nn.BatchNorm2d(channels),
@@ -86,7 +86,9 @@ class Model(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             nn.Sequential(
-                nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU6()
+                nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(32),
+                nn.ReLU6(inplace=True),
             ),
             InvertedResidual(),
             InvertedResidual_2(16, 24, 2),
@@ -103,7 +105,9 @@ class Model(nn.Module):
             InvertedResidual_3(160),
             InvertedResidual_3(160),
             InvertedResidual_2(160, 320, 1),
-            nn.Sequential(nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6())
+            nn.Sequential(
+                nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6(inplace=True)
+            )
         )
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1000))
 

@@ -29,13 +29,13 @@ class Bottleneck(nn.Module):
 
     def forward(self, x):
         out = self.conv1(x)
-        out = F.relu(self.bn1(out))
+        out = F.relu(self.bn1(out), inplace=True)
         out = self.conv2(out)
-        out = F.relu(self.bn2(out))
+        out = F.relu(self.bn2(out), inplace=True)
         out = self.conv3(out)
         out = self.bn3(out)
         x = x if self.downsample is None else self.downsample(x)
-        return F.relu(out + x)
+        return F.relu(out + x, inplace=True)
 
 
 class Model(nn.Module):
@@ -65,7 +65,7 @@ class Model(nn.Module):
 
     def forward(self, x):
         x = self.conv1(x)
-        x = F.relu(self.bn1(x))
+        x = F.relu(self.bn1(x), inplace=True)
         x = F.max_pool2d(x, 3, stride=2, padding=1)
         x = self.layer1(x)
         x = self.layer2(x)

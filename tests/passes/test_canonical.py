@@ -291,24 +291,6 @@ def test_padding_that_depends_on_an_unknown_size_stays():
 # spelling
 
 
-def test_nothing_is_left_of_what_does_nothing():
-    graph = Graph()
-    x = graph.input("x", ["N", 4, 5])
-    value = graph("Identity", graph("Cast", x, to=FLOAT))
-    value = graph.transpose(graph("Relu", value), 0, 1, 2)
-    value = graph("Pad", value, np.zeros(6, np.int64))
-    value = graph("Dropout", graph("Reshape", value, np.array([0, 4, 5], np.int64)))
-    model = canonical(graph.model(graph("Identity", value)))
-    assert operators(model) == ["Relu", "Dropout"]
-
-
-def test_an_output_that_is_an_input_keeps_its_identity():
-    graph = Graph()
-    x = graph.input("x", ["N", 4])
-    model = canonical(graph.model(graph("Identity", x), graph("Relu", x)))
-    assert operators(model) == ["Identity", "Relu"]
-
-
 def test_dense_layers_are_gemm():
     graph = Graph()
     x = graph.input("x", ["N", 4])
@@ -356,25 +338,6 @@ def test_names_that_an_exporter_made_up_give_way_to_those_of_weights():
     value = graph("Add", graph("Relu", value, name="node_relu"), graph.weight(weights(5), "shift"), name="node_add")
     names = [node.name for node in canonical(graph.model(value)).graph]
     assert names == ["words", "head.labels", "head.labels/Add", "said", "node_relu", "node_add"]
-
-
-def test_states_of_zeros_are_left_out():
-    for op, gates, states in (("LSTM", 4, 2), ("GRU", 3, 1)):
-        graph = Graph()
-        x = graph.input("x", [6, 2, 3])
-        held = [graph.weight(weights(1, gates * 5, size)) for size in (3, 5)]
-        zeros = [graph.weight(np.zeros((1, 2, 5), np.float32)) for _ in range(states)]
-        first = graph(op, x, *held, None, None, *zeros, hidden_size=5, outputs=1)
-        given = [graph.weight(weights(1, 2, 5)) for _ in range(states)]
-        second = graph(op, x, *held, None, None, *given, hidden_size=5, outputs=1)
-        before = graph.model(first, second)
-        arrays = {"x": weights(6, 2, 3, seed=2)}
-        wanted = compute(before, arrays)
-        model = canonical(before)
-        states_of = [[value for value in node.inputs[5:] if value is not None] for node in model.graph]
-        assert [len(each) for each in states_of] == [0, states]
-        for found, want in zip(compute(model, arrays), wanted, strict=True):
-            np.testing.assert_array_equal(found, want)
 
 
 def test_preconditions_are_checked_under_debug():
