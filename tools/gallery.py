@@ -49,7 +49,7 @@ def generated(name: str) -> str:
         sys.path.pop(0)
     row = architectures.ALL[name]
     torch.manual_seed(0)
-    program = one._exported(row.build().eval(), row, {})
+    program = one.exported(row.build().eval(), row, {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.pt2"
         torch.export.save(program, path)

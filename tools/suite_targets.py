@@ -184,7 +184,7 @@ def _in_onnxruntime(path: Path, inputs: Mapping[str, Any]) -> list[Any]:
     runtime: Any = importlib.import_module("interlingua.onnx.runtime")  # the worker's script, without types
 
     model: str | bytes = str(path)
-    proto = runtime._load(model)
+    proto = runtime.load(model)
     while True:
         try:
             return by_onnxruntime(model, inputs)

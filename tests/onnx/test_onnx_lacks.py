@@ -104,4 +104,4 @@ def test_what_an_older_schema_says_the_same(text: str, newer: int, older: int, s
     from interlingua.onnx import runtime
 
     graph = onnx.parser.parse_graph(f"g (float[1] x, float[1] b, float[1] i) => (float[1] y) {{ {text} }}")
-    assert runtime._says_the_same(graph.node[0], newer, older) is same
+    assert runtime.says_the_same(graph.node[0], newer, older) is same

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 import torchvision_shim  # noqa: F401  (before the library)
-from one import _loaded
+from one import loaded
 from sklearn.datasets import load_digits
 from torch import nn
 from torchvision.models import MobileNetV2
@@ -66,7 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "generated"
         interlingua.convert(source, "torch", out, example_inputs=(pictures[:2],), dynamic={"x": {0: "batch"}})
-        generated = _loaded(out)
+        generated = loaded(out)
         found = {"source": train(source, pictures, labels), "generated": train(generated, pictures, labels)}
     RESULT.write_text(json.dumps({"model": "MobileNetV2, width 0.35", "epochs": EPOCHS, **found}) + "\n")
     for name, run in found.items():

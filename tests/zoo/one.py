@@ -40,7 +40,7 @@ def measure(row: Architecture, folder: Path) -> dict[str, Any]:
     with _timed(seconds, "build"):
         module = perturb(row.build().eval(), inputs)
     with _timed(seconds, "export"):
-        program = _attempt(found, "export", lambda: _exported(module, row, found))
+        program = _attempt(found, "export", lambda: exported(module, row, found))
     if program is not None:
         found |= _counts(module, program)
         path = folder / "source.pt2"
@@ -90,7 +90,7 @@ def _told(error: Exception) -> str:
     return re.sub(r"(?<![\w.])(?:/[\w.@+-]+)+/(?=[\w.-]+)", "", f"{type(error).__name__}: {error}".strip())
 
 
-def _exported(module: nn.Module, row: Architecture, found: dict[str, Any]) -> torch.export.ExportedProgram:
+def exported(module: nn.Module, row: Architecture, found: dict[str, Any]) -> torch.export.ExportedProgram:
     """The exported program with an open batch where the exporter can, else with the batch at hand."""
     inputs = row.inputs(BATCH)
     if row.batch:
@@ -172,7 +172,7 @@ def _generated(
 ) -> dict[str, Any]:
     """What is measured of model.py beside the source, in this process."""
     found: dict[str, Any] = {"lines": len((report.folder / "model.py").read_text().splitlines())}
-    generated = _attempt(found, "generated", lambda: _loaded(report.folder))
+    generated = _attempt(found, "generated", lambda: loaded(report.folder))
     if generated is None:
         return found
     parameters = list(generated.parameters())
@@ -196,7 +196,7 @@ def _generated(
     return found
 
 
-def _loaded(folder: Path) -> nn.Module:
+def loaded(folder: Path) -> nn.Module:
     written = runpy.run_path(str(folder / "model.py"))
     model: nn.Module = written["load"]()
     return model.eval()

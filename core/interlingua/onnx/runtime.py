@@ -30,7 +30,7 @@ def run(arrays, *, path, outputs=None, format=None, functions=()):
     `functions` are bodies of operators that onnxruntime does not know, serialized, in hexadecimal.
     """
     outputs = list(outputs) if outputs else None
-    proto = _load(path)
+    proto = load(path)
     _give(proto, functions)
     known = {each.name for each in proto.graph.input}
     ends = [each.name for each in proto.graph.output]
@@ -50,7 +50,7 @@ def run(arrays, *, path, outputs=None, format=None, functions=()):
 
 def trace(arrays, *, path, names=None, format=None, outputs=None, functions=()):
     """The values named `names` (all of them where None), wherever in the graph; names it does not have are left out."""
-    proto = _load(path)
+    proto = load(path)
     _give(proto, functions)
     known = {each.name for each in proto.graph.input}
     _cut(proto, {name: array for name, array in arrays.items() if name not in known})
@@ -175,7 +175,7 @@ def _is_text(path):
     return not path.endswith(".onnx")
 
 
-def _load(path):
+def load(path):
     if path.endswith((".onnxtxt", ".onnxtext", ".onnx.txt")):
         with open(path, encoding="utf-8") as stream:
             return onnx.parser.parse_model(stream.read())
@@ -305,7 +305,7 @@ def _restamp(proto, version):
         return False
     lacking = set()
     for node in _all_nodes(proto):
-        if node.domain in ("", "ai.onnx") and not _says_the_same(node, stated.version, version):
+        if node.domain in ("", "ai.onnx") and not says_the_same(node, stated.version, version):
             lacking.add(node.op_type)
     if lacking:
         return all(_expand(proto, op_type) for op_type in sorted(lacking)) and _restamp(proto, version)
@@ -327,7 +327,7 @@ def _all_nodes(proto):
                 pending.extend(graph.node)
 
 
-def _says_the_same(node, version, older):
+def says_the_same(node, version, older):
     """Whether the operator's older schema has the node's inputs and attributes with the same defaults."""
     new = onnx.defs.get_schema(node.op_type, version, "")
     try:

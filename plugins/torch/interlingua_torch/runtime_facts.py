@@ -6,7 +6,7 @@ import torch
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
 from torch.utils import _pytree
 
-from .runtime_sources import _place_of, parameters_of, positional_of
+from .runtime_sources import parameters_of, place_of, positional_of
 from .runtime_values import Problem, arguments, flat, leaves, spec_tree, tree
 
 RECURRENT = ("aten.lstm.input", "aten.gru.input", "aten.rnn_tanh.input", "aten.rnn_relu.input")
@@ -172,7 +172,7 @@ def _state(values, parameters, volatile):
             roles[name] = "parameter" if value.requires_grad else "frozen"
         else:
             roles[name] = "non-persistent" if name in volatile else "buffer"
-        original = first.setdefault(_place_of(value), name)
+        original = first.setdefault(place_of(value), name)
         if original != name:
             ties[name] = original
     shapes = {

@@ -161,7 +161,7 @@ def load_weights(module, path):
             notes.append(["Changed", place, "names without the prefix %r of a wrapper" % prefix])
     first, tied = {}, {}
     for name, value in own.items():
-        tied.setdefault(first.setdefault(_place_of(value), name), []).append(name)
+        tied.setdefault(first.setdefault(place_of(value), name), []).append(name)
     missing = []
     for names in tied.values():
         given = [name for name in names if name in state]
@@ -196,7 +196,7 @@ def load_weights(module, path):
     return notes
 
 
-def _place_of(tensor):
+def place_of(tensor):
     """What tells a tensor from others: its memory, or itself where it has none."""
     if tensor.is_meta or not tensor.numel():
         return id(tensor)
