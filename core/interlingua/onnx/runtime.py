@@ -176,6 +176,7 @@ def _is_text(path):
 
 
 def load(path):
+    """The model of a file, text or binary; its external data stays where it is."""
     if path.endswith((".onnxtxt", ".onnxtext", ".onnx.txt")):
         with open(path, encoding="utf-8") as stream:
             return onnx.parser.parse_model(stream.read())
