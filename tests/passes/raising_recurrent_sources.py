@@ -79,6 +79,56 @@ def torch_cases(script: bool):
                 total = total + h
             return total
 
+    class LoopedStack(nn.Module):
+        """A layer on a layer, in the same loop."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.LSTMCell(5, 4), nn.LSTMCell(4, 4)
+
+        def forward(self, x):
+            h, c = torch.zeros(x.size(1), 4), torch.zeros(x.size(1), 4)
+            g, d = torch.zeros(x.size(1), 4), torch.zeros(x.size(1), 4)
+            results = torch.jit.annotate(list[torch.Tensor], [])
+            for t in range(x.size(0)):
+                h, c = self.first(x[t], (h, c))
+                g, d = self.second(h, (g, d))
+                results.append(g)
+            return torch.stack(results), h, d
+
+    class Stack(nn.Module):
+        """Layers on each other with a dense one between and a residual, and a dense one on their results."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.GRUCell(5, 4), nn.RNNCell(6, 4)
+            self.between, self.norm, self.out = nn.Linear(4, 6), nn.LayerNorm(6), nn.Linear(4, 3, bias=False)
+
+        def step(self, x, h, g):
+            h = self.first(x, h)
+            g = self.second(self.norm(torch.relu(self.between(h))), g)
+            return h, g, torch.softmax(self.out(g + h), -1)
+
+    class UnrolledStack(Stack):
+        def forward(self, x):
+            h = g = torch.zeros(x.size(0), 4)
+            results = []
+            for t in range(x.size(1)):
+                h, g, y = self.step(x[:, t], h, g)
+                results.append(y)
+            return torch.stack(results, 1), h
+
+    class ScannedStack(Stack):
+        def forward(self, x):
+            h, g = torch.zeros(x.size(0), 4), torch.zeros(x.size(0), 4)
+
+            def step(states, each):
+                h, g, y = self.step(each, *states)
+                return (h, g.clone()), y
+
+            (_, g), results = scan(step, (h, g), x, dim=1)
+            return results, g
+
     class Scanned(nn.Module):
         def __init__(self, cell, reverse=False):
             super().__init__()
@@ -123,6 +173,7 @@ def torch_cases(script: bool):
             "gru": (LoopedGRU(3), (x,)),
             "rnn": (LoopedRNN(1), (x, h)),
             "sum": (LoopedSum(1), (x, h)),
+            "stack": (LoopedStack(), (times_first,)),
         }
     return {
         "scanned_lstm": (Scanned(nn.LSTMCell(5, 4)), (x,)),
@@ -131,6 +182,8 @@ def torch_cases(script: bool):
         "unrolled_lstm": (Unrolled(nn.LSTMCell(5, 4)), (x,)),
         "unrolled_gru": (Unrolled(nn.GRUCell(5, 4), reverse=True), (x,)),
         "unrolled_rnn": (Unrolled(nn.RNNCell(5, 4, bias=False)), (x,)),
+        "unrolled_stack": (UnrolledStack(), (x,)),
+        "scanned_stack": (ScannedStack(), (x,)),
     }
 
 
@@ -212,6 +265,8 @@ def tensorflow_cases():
         "gru_backwards": layers.GRU(4, go_backwards=True, return_sequences=True),
         "rnn": layers.SimpleRNN(4),
         "rnn_relu": layers.SimpleRNN(4, activation="relu", return_sequences=True),
+        "stack": layers.RNN([layers.LSTMCell(4), layers.GRUCell(4)], return_sequences=True),
+        "unrolled_stack": layers.RNN([layers.LSTMCell(4), layers.SimpleRNNCell(4)], return_sequences=True, unroll=True),
         "hard": layers.LSTM(4, recurrent_activation="hard_sigmoid"),
     }
     for layer in built.values():
@@ -227,8 +282,8 @@ def export_tensorflow(folder: Path) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     x = np.random.default_rng(5).normal(size=(2, 7, 5)).astype(np.float32)
-    specs = [tf.TensorSpec((None, None, 5), tf.float32)]
     for name, function in tensorflow_cases().items():
+        specs = [tf.TensorSpec((None, 7 if name.startswith("unrolled") else None, 5), tf.float32)]
         whole = tf.function(function, input_signature=specs)
         tf2onnx.convert.from_function(whole, input_signature=specs, opset=17, output_path=str(folder / f"{name}.onnx"))
         np.savez(folder / f"{name}.npz", in0=x, out0=whole(x).numpy())

@@ -75,6 +75,39 @@ class Cells(nn.Module):
         return torch.stack(results[::-1] if self.reverse else results, 1), states
 
 
+class Stack(nn.Module):
+    """Cells on each other in one loop, a dense layer between them and one on them; or one cell for both."""
+
+    def __init__(self, alike: bool) -> None:
+        super().__init__()
+        self.first = nn.LSTMCell(5, 5)
+        self.second = self.first if alike else nn.LSTMCell(4, 3)
+        self.between = nn.Identity() if alike else nn.Linear(5, 4)
+        self.out = nn.Linear(5 if alike else 3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = c = x.new_zeros(x.shape[0], 5)
+        g = d = x.new_zeros(x.shape[0], self.out.in_features)
+        results = []
+        for step in x.unbind(1):
+            h, c = self.first(step, (h, c))
+            g, d = self.second(self.between(h), (g, d))
+            results.append(self.out(g))
+        return torch.stack(results, 1)
+
+
+class TwiceOver(nn.Module):
+    """One layer that runs on its own results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(5, 5, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.rnn(self.rnn(x)[0])[0]
+        return y
+
+
 class ResetBefore(nn.Module):
     """A GRU that resets before the product, which no layer of torch does."""
 
@@ -267,6 +300,26 @@ def test_a_cell_that_is_run_step_by_step_stays_one(tmp_path: Path, kind: str, re
     generated, code = written(module, example, tmp_path / "out", dynamic={"x": {0: "batch"}, "h": {0: "batch"}})
     assert f"self.cell = nn.{kind}(5, 4)" in code and "def over_time(" in code
     same_gradients(module, generated, torch.randn(3, 4, 5), torch.randn(3, 4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alike", [False, True], ids=["two cells", "one cell twice"])
+def test_cells_on_each_other_run_one_after_the_other(tmp_path: Path, alike: bool) -> None:
+    module = Stack(alike)
+    generated, code = written(module, torch.randn(2, 4, 5), tmp_path / "out", dynamic=BATCH)
+    second = "first" if alike else "second"
+    assert "= over_time(self.first, x)" in code and f"= over_time(self.{second}, x)" in code
+    assert code.count("nn.LSTMCell(") == 2 - alike and code.count("self.out(") == 1
+    if not alike:
+        same_gradients(module, generated, torch.randn(3, 4, 5))
+
+
+@pytest.mark.slow
+def test_a_layer_that_runs_twice_is_no_layer_of_two(tmp_path: Path) -> None:
+    module = TwiceOver()
+    generated, code = written(module, torch.randn(2, 4, 5), tmp_path / "out", dynamic=TIMES)
+    assert "self.rnn = nn.LSTM(5, 5, batch_first=True)" in code and code.count("= self.rnn(x)") == 2
+    same_gradients(module, generated, torch.randn(3, 6, 5))
 
 
 @pytest.mark.parametrize("inward", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import onnx_ir as ir
 
@@ -10,10 +11,13 @@ from interlingua.passes.base import Pass
 from interlingua.passes.raising import state_numbers
 from interlingua.passes.raising.reading import attribute_int, integers, maker, remember_home
 from interlingua.passes.raising.recurrent_cells import Cells
-from interlingua.passes.raising.recurrent_loops import State, Steps, steps_of
-from interlingua.passes.raising.recurrent_mapped import Mapped, raise_stacks
+from interlingua.passes.raising.recurrent_loops import Gathered, Series, State, Steps, steps_of
+from interlingua.passes.raising.recurrent_mapped import Mapped, MappedLoop, Plan, along, raise_stacks
 from interlingua.passes.raising.recurrent_unrolled import slice_of, unrolled
-from interlingua.passes.raising.recurrent_writing import Layer, fits, is_used, layer_of, step_of, write
+from interlingua.passes.raising.recurrent_writing import Layer, fits, is_used, layer_of, let_go, step_of, write
+
+_RANK = 3
+"""Of what a loop over time gathers: time, batch, features in some order."""
 
 
 class RaiseRecurrent(Pass):
@@ -30,9 +34,9 @@ class RaiseRecurrent(Pass):
         for node in list(model.graph.all_nodes()):
             loops = node.graph is not None and node.domain == "" and node.op_type in ("Loop", "Scan")
             steps = steps_of(node) if loops else None
-            layer = None if steps is None else read(steps)
-            if layer is not None:
-                write(node, layer)
+            found = None if steps is None else read(steps)
+            if found is not None:
+                _write_loop(node, found)
                 changed = True
         for graph in list(model.graphs()):
             changed = _raise_unrolled(graph) or changed
@@ -43,10 +47,9 @@ def _raise_unrolled(graph: ir.Graph | ir.Function) -> bool:
     """Writes the layers that stand unrolled, from the lowest up, and what is computed over all their results."""
     mapped, changed = Mapped(slice_of), False
     while found := list(unrolled(graph, mapped)):
-        for node, layer, results, plan in found:
-            if plan.source is None:
-                layer.series = dataclasses.replace(layer.series, whole=mapped.write(plan, node))
-            write(node, layer, results)
+        for node, layer, results in found:
+            write(node, layer, mapped, results)
+            let_go(node)
         graph.sort()
         _remove_unread(graph)
         changed = True
@@ -64,23 +67,58 @@ def _remove_unread(graph: ir.Graph | ir.Function) -> None:
             graph.remove(node, safe=True)
 
 
-def read(steps: Steps) -> Layer | None:
-    """The recurrent node that a loop over time is; None where its body does something else, or something more."""
-    states = [state for state in steps.states if _is_read(state)]
-    for state in steps.states:
-        layer = _by_node(steps, state) or _by_cell(steps, state)
-        if layer is not None:
-            left = {s.last for s in states} | {g.whole for g in steps.gathered if is_used(g.whole)}
-            told = {*layer.last, *(each.whole for each in layer.gathered)}
-            return layer if left <= told else None
+@dataclasses.dataclass
+class Reading:
+    """The layers that a loop over time is, each after those that it runs on; what it gathers of their results."""
+
+    mapped: MappedLoop
+    layers: list[Layer] = dataclasses.field(default_factory=list)
+    gathered: list[tuple[Gathered, Plan]] = dataclasses.field(default_factory=list)
+
+    def told(self) -> set[ir.Value]:
+        """The results of the loop that are known."""
+        last = {each for layer in self.layers for each in layer.last}
+        return last | {e.whole for layer in self.layers for e in layer.gathered} | {e.whole for e, _ in self.gathered}
+
+
+def read(steps: Steps) -> Reading | None:
+    """The recurrent nodes that a loop over time is; None where its body does something else, or something more."""
+    reading = Reading(MappedLoop(steps))
+    waiting: list[State] = list(steps.states)
+    while (found := _lowest(steps, reading, waiting)) is not None:
+        after, layer = found
+        waiting = [each for each in waiting if each.last not in layer.last]
+        layer.results = ir.Value(shape=ir.Shape([*layer.plan.shape[:2], layer.size]), type=layer.first[0].type)
+        steps.sequences[after] = Series(layer.results, 0, layer.plan.reverse)
+        reading.layers.append(layer)
+    for each in steps.gathered:
+        value = steps.plain(each.each) if is_used(each.whole) and each.whole not in reading.told() else None
+        plan = None if value is None else reading.mapped.plan([value])
+        if plan is not None and plan.reverse == each.reverse and len(plan.shape) == _RANK:
+            reading.gathered.append((each, plan))
+    left = {s.last for s in steps.states if is_used(s.last)} | {g.whole for g in steps.gathered if is_used(g.whole)}
+    return reading if reading.layers and left <= reading.told() else None
+
+
+def _lowest(steps: Steps, reading: Reading, waiting: Sequence[State]) -> tuple[ir.Value, Layer] | None:
+    """The next layer that runs along what is known, and its hidden state after a step."""
+    for state in waiting:
+        layer, after = _by_node(steps, reading, state) or _by_cell(steps, reading, state), steps.plain(state.after)
+        if layer is not None and after is not None:
+            return after, layer
     return None
 
 
-def _is_read(state: State) -> bool:
-    return is_used(state.last)
+def _write_loop(node: ir.Node, reading: Reading) -> None:
+    """Puts the layers in the place of the loop, one after the other, and what is computed of their results."""
+    for layer in reading.layers:
+        write(node, layer, reading.mapped)
+    for each, plan in reading.gathered:
+        along(reading.mapped.write(plan, node), each.axis, each.whole, node)
+    let_go(node)
 
 
-def _by_cell(steps: Steps, state: State) -> Layer | None:
+def _by_cell(steps: Steps, reading: Reading, state: State) -> Layer | None:
     """The layer whose hidden state a state is, by the arithmetic of its cell."""
     cell = Cells(steps.plain).cell(state.after)
     if cell is None or (cell.kind == "GRU" and cell.hidden is not state.before):
@@ -93,16 +131,16 @@ def _by_cell(steps: Steps, state: State) -> Layer | None:
         first.append(memory.first)
         last.append(memory.last)
     step = step_of(cell, state.before)
-    series = None if step is None else steps.sequence(step)
-    if step is None or series is None or not fits(series, first):
+    plan = None if step is None else reading.mapped.plan([step])
+    if step is None or plan is None or not fits(plan.series, first):
         return None
     gathered = [each for each in steps.gathered if steps.plain(each.each) is cell.outputs[0]]
-    if any(each.reverse != series.reverse for each in gathered):
+    if any(each.reverse != plan.reverse for each in gathered):
         return None
-    return layer_of(steps.node, cell, series, step, first, last, gathered)
+    return layer_of(steps.node, cell, plan, step, first, last, gathered)
 
 
-def _by_node(steps: Steps, state: State) -> Layer | None:
+def _by_node(steps: Steps, reading: Reading, state: State) -> Layer | None:
     """The layer of a body that is an LSTM, GRU or RNN of one step already."""
     squeeze = maker(steps.plain(state.after), "Squeeze")
     node = None if squeeze is None else maker(squeeze.inputs[0], "LSTM", "GRU", "RNN")
@@ -119,21 +157,21 @@ def _by_node(steps: Steps, state: State) -> Layer | None:
             return None
         found.append(each)
     step = _unsqueezed(steps, node.inputs[0])
-    series = None if step is None else steps.sequence(step)
+    plan = None if step is None else reading.mapped.plan([step])
     weights = [steps.plain(value) for value in node.inputs[1:4]]
     peephole = steps.plain(node.inputs[7]) if len(node.inputs) > 7 else None
     constants = all(value is None or value.is_initializer() for value in (*weights, peephole))
-    if not found or found[0] is not state or len(found) != count or series is None or not constants:
+    if not found or found[0] is not state or len(found) != count or plan is None or not constants:
         return None
     first = [each.first for each in found]
     gathered = [each for each in steps.gathered if _is_result(steps, each.each, node)]
-    if not fits(series, first) or any(each.reverse != series.reverse for each in gathered):
+    if not fits(plan.series, first) or any(each.reverse != plan.reverse for each in gathered):
         return None
     said = {name: held.value for name, held in node.attributes.items() if name not in ("direction", "layout")}
     weights += [None] * (3 - len(weights))
     weights += [None, peephole] if peephole is not None else []
     size = attribute_int(node, "hidden_size", 0)
-    return Layer(node.op_type, series, weights, said, first, [each.last for each in found], gathered, size)
+    return Layer(node.op_type, plan, weights, said, first, [each.last for each in found], gathered, size)
 
 
 def _is_single(node: ir.Node) -> bool:

@@ -65,6 +65,11 @@ class Mapped:
     def __init__(self, slice_of: Slice) -> None:
         self._slice = slice_of
         self._written: dict[tuple[ir.Value, ...], ir.Value] = {}
+        self._standing: dict[ir.Value, ir.Value] = {}
+
+    def stands_for(self, value: ir.Value, written: ir.Value) -> None:
+        """Lets plans that were made with a value that is in no graph take one that has been written."""
+        self._standing[value] = written
 
     def plan(self, steps: Sequence[ir.Value]) -> Plan | None:
         """How the values are made of all slices of sequences; None where they are not."""
@@ -115,6 +120,13 @@ class Mapped:
             return None
         return Plan(steps, (plans[0].shape[0], *shape), plans[0].reverse, None, tuple(parts))
 
+    def series(self, plan: Plan, root: ir.Node) -> Series:
+        """The sequence, computed before `root` where no value is it."""
+        if plan.source is None:
+            return Series(self.write(plan, root), 0, plan.reverse)
+        whole, axis = plan.source
+        return Series(self._standing.get(whole, whole), axis, plan.reverse)
+
     def write(self, plan: Plan, root: ir.Node) -> ir.Value:
         """The whole with its steps along the first axis, written before `root`."""
         held = self._written.get(plan.steps)
@@ -126,7 +138,8 @@ class Mapped:
 
     def _turned(self, plan: Plan, root: ir.Node) -> ir.Value:
         assert plan.source is not None
-        whole, axis = plan.source
+        series = self.series(plan, root)
+        whole, axis = series.whole, series.axis
         if axis == 0:
             return whole
         order = [axis, *(each for each in range(len(plan.shape)) if each != axis)]
@@ -244,14 +257,21 @@ def raise_stacks(graph: ir.Graph | ir.Function, mapped: Mapped) -> None:
         plan = mapped.plan(steps) if len(said) == 1 and said[0] % count == axis else None
         if plan is None or plan.reverse or not any(map(_is_of_layer, plan.sources())):
             continue
-        value = mapped.write(plan, node)
-        if axis:
-            order = [*range(1, axis + 1), 0, *range(axis + 1, count)]
-            value = _added(node, node, new("Transpose", [value], {"perm": order}, like=node.outputs[0]))
-        elif value.producer() is None or len(value.uses()):
-            value = _added(node, node, new("Identity", [value], like=node.outputs[0]))
-        take_over(node.outputs[0], value)
+        along(mapped.write(plan, node), axis, node.outputs[0], node)
         graph_of(node).remove(node, safe=True)
+
+
+def along(whole: ir.Value, axis: int, value: ir.Value, root: ir.Node) -> None:
+    """Lets a whole with its steps first be what a value is, which has them along an axis; written before `root`."""
+    if axis:
+        order = [*range(1, axis + 1), 0, *range(axis + 1, rank(whole) or 0)]
+        whole = _added(root, root, new("Transpose", [whole], {"perm": order}, like=value))
+    elif value.is_graph_output():
+        whole = _added(root, root, new("Identity", [whole], like=value))
+    else:
+        value.replace_all_uses_with(whole)
+        return
+    take_over(value, whole)
 
 
 def _is_of_layer(value: ir.Value) -> bool:

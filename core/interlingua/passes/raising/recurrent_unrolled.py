@@ -11,7 +11,7 @@ from interlingua.ir.edit import is_initializer
 from interlingua.ir.facts import shape_of
 from interlingua.passes.raising.reading import attribute_int, integers, maker
 from interlingua.passes.raising.recurrent_cells import Cell, Cells, Linear
-from interlingua.passes.raising.recurrent_loops import Gathered, Series
+from interlingua.passes.raising.recurrent_loops import Gathered
 from interlingua.passes.raising.recurrent_mapped import Mapped, Plan
 from interlingua.passes.raising.recurrent_weights import slices_of, split_of
 from interlingua.passes.raising.recurrent_writing import Layer, fits, layer_of, step_of
@@ -23,9 +23,8 @@ class Chain:
 
     cells: list[Cell]
     steps: list[ir.Value]
-    series: Series
-    first: list[ir.Value]
     plan: Plan
+    first: list[ir.Value]
 
 
 def _plain(value: ir.Value | None) -> ir.Value | None:
@@ -36,11 +35,10 @@ def _plain(value: ir.Value | None) -> ir.Value | None:
     return value
 
 
-def unrolled(graph: ir.Graph | ir.Function, mapped: Mapped) -> Iterator[tuple[ir.Node, Layer, list[ir.Value], Plan]]:
+def unrolled(graph: ir.Graph | ir.Function, mapped: Mapped) -> Iterator[tuple[ir.Node, Layer, list[ir.Value]]]:
     """The layers that stand unrolled in a graph, each with its last node and the hidden state after each step.
 
-    A layer whose steps are made of the states of another one is found when that one has been written. The plan says
-    what sequence it runs along.
+    A layer whose steps are made of the states of another one is found when that one has been written.
     """
     cells: dict[ir.Value, Cell] = {}
     reader = Cells(_plain)
@@ -52,14 +50,14 @@ def unrolled(graph: ir.Graph | ir.Function, mapped: Mapped) -> Iterator[tuple[ir
     told: set[ir.Value] = set()
     for linked in _linked(cells):
         chain, root = _chain(linked, mapped), linked[-1][0].outputs[0].producer()
-        if chain is None or root is None or not fits(chain.series, chain.first) or not _alone(chain):
+        if chain is None or root is None or not fits(chain.plan.series, chain.first) or not _alone(chain):
             continue
         last = list(chain.cells[-1].outputs)
         results = [cell.outputs[0] for cell in chain.cells]
-        layer = layer_of(root, chain.cells[0], chain.series, chain.steps[0], chain.first, last, _stacks(chain))
+        layer = layer_of(root, chain.cells[0], chain.plan, chain.steps[0], chain.first, last, _stacks(chain))
         if layer is not None and told.isdisjoint(results):
             told.update(results)
-            yield root, layer, results, chain.plan
+            yield root, layer, results
 
 
 def _sources(cell: Cell) -> list[ir.Value]:
@@ -106,7 +104,7 @@ def _chain(linked: Sequence[_Step], mapped: Mapped) -> Chain | None:
     if plan is None or (cell.kind == "GRU" and any(cell.hidden is not each for cell, each in linked)):
         return None
     first = [hidden] if cell.memory is None else [hidden, cell.memory]
-    return Chain([cell for cell, _ in linked], steps, plan.series, first, plan)
+    return Chain([cell for cell, _ in linked], steps, plan, first)
 
 
 def _form(cell: Cell, hidden: ir.Value) -> tuple[object, ...]:
@@ -199,7 +197,7 @@ def _alone(chain: Chain) -> bool:
 def _stacks(chain: Chain) -> list[Gathered]:
     """The joins of all hidden states in their order along a new axis."""
     results = [cell.outputs[0] for cell in chain.cells]
-    ordered = results[::-1] if chain.series.reverse else results
+    ordered = results[::-1] if chain.plan.reverse else results
     found: dict[ir.Value, Gathered] = {}
     for user in ordered[0].consumers():
         axes = integers(user.inputs[1]) if user.op_type == "Unsqueeze" and user.domain == "" else None
@@ -209,5 +207,5 @@ def _stacks(chain: Chain) -> list[Gathered]:
             parts = [maker(each, "Unsqueeze") for each in join.inputs]
             whole = [None if part is None or integers(part.inputs[1]) != axes else part.inputs[0] for part in parts]
             if whole == ordered and axes is not None and attribute_int(join, "axis", 0) % 3 == axes[0] % 3:
-                found[join.outputs[0]] = Gathered(results[0], join.outputs[0], axes[0] % 3, chain.series.reverse)
+                found[join.outputs[0]] = Gathered(results[0], join.outputs[0], axes[0] % 3, chain.plan.reverse)
     return list(found.values())

@@ -13,21 +13,26 @@ from interlingua.ir.facts import shape_of
 from interlingua.passes.raising.reading import home, new, tensor
 from interlingua.passes.raising.recurrent_cells import Bias, Cell, Linear
 from interlingua.passes.raising.recurrent_loops import Gathered, Series
+from interlingua.passes.raising.recurrent_mapped import Mapped, Plan
 from interlingua.passes.raising.recurrent_weights import View, joined, zeros
 
 
 @dataclasses.dataclass
 class Layer:
-    """A recurrent node to be written: what it reads, and the values of the loop that its results replace."""
+    """A recurrent node to be written: what it reads, and the values of the loop that its results replace.
+
+    `results` stands for what it gives at all steps in the plans of what is written after it; None where none is.
+    """
 
     kind: str
-    series: Series
+    plan: Plan
     weights: list[ir.Value | None]
     attributes: dict[str, object]
     first: list[ir.Value]
     last: list[ir.Value]
     gathered: list[Gathered]
     size: int
+    results: ir.Value | None = None
 
 
 def step_of(cell: Cell, hidden: ir.Value) -> ir.Value | None:
@@ -62,7 +67,7 @@ def fits(series: Series, first: Sequence[ir.Value]) -> bool:
 def layer_of(
     node: ir.Node,
     cell: Cell,
-    series: Series,
+    plan: Plan,
     step: ir.Value,
     first: list[ir.Value],
     last: list[ir.Value],
@@ -78,7 +83,7 @@ def layer_of(
         attributes["linear_before_reset"] = 1
     if cell.kind == "RNN" and cell.activation != "Tanh":
         attributes["activations"] = [cell.activation]
-    return Layer(cell.kind, series, weights, attributes, first, last, gathered, size)
+    return Layer(cell.kind, plan, weights, attributes, first, last, gathered, size)
 
 
 def weights_of(graph: ir.Graph, stem: str, cell: Cell, step: ir.Value) -> list[ir.Value | None] | None:
@@ -143,12 +148,12 @@ def _bias(graph: ir.Graph, stem: str, halves: Sequence[Sequence[Bias]], size: in
     return joined(graph, f"{stem}.B", views, (1, len(halves) * size))
 
 
-def write(node: ir.Node, layer: Layer, unrolled: Sequence[ir.Value] = ()) -> None:
+def write(node: ir.Node, layer: Layer, mapped: Mapped, unrolled: Sequence[ir.Value] = ()) -> None:
     """Puts the recurrent node before a loop's, or the last of unrolled cells, and lets it give what these gave.
 
     `unrolled` are the hidden states after each step, which may be read one by one.
     """
-    series = layer.series
+    series = mapped.series(layer.plan, node)
     made: list[ir.Node] = []
 
     def add(op: str, *inputs: ir.Value, like: ir.Value, **attributes: object) -> ir.Value:
@@ -180,9 +185,12 @@ def write(node: ir.Node, layer: Layer, unrolled: Sequence[ir.Value] = ()) -> Non
         output.shape = ir.Shape([1, batch, layer.size] if index else [time, 1, batch, layer.size])
     made.append(recurrent)
     heirs: list[tuple[ir.Value, ir.Value]] = []
-    results = add("Squeeze", recurrent.outputs[0], axes(1), like=source) if layer.gathered or unrolled else None
+    read = layer.gathered or unrolled or layer.results is not None
+    results = add("Squeeze", recurrent.outputs[0], axes(1), like=source) if read else None
     if results is not None:
         results.shape = ir.Shape([time, batch, layer.size])
+        if layer.results is not None:
+            mapped.stands_for(layer.results, results)
     for each in layer.gathered:
         assert results is not None
         value = results
@@ -203,6 +211,10 @@ def write(node: ir.Node, layer: Layer, unrolled: Sequence[ir.Value] = ()) -> Non
     insert_before(node, made)
     for old, heir in heirs:
         take_over(old, heir)
+
+
+def let_go(node: ir.Node) -> None:
+    """Takes a node away that nothing reads any more."""
     if not any(is_used(output) for output in node.outputs):
         _let_go(node)
         graph_of(node).remove(node, safe=True)
