@@ -82,7 +82,7 @@ def test_no_rotation(other):
 def test_a_module_of_attention():
     found = check("torch", "mha", ["MultiheadAttention"])
     assert found["num_heads"] == 4 and found["batch_first"] == 1
-    assert found["weights"] == ("in_proj_weight", "out_proj.weight", "in_proj_bias", "out_proj.bias")
+    assert found["weights"] == ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
 
 
 def part(graph: Graph, value: str, start: int, end: int, axis: int = 1) -> str:

@@ -96,6 +96,23 @@ def same_as(expression: Origin, shape: tuple[int, ...], graph: ir.Graph) -> str 
     return next(same, None)
 
 
+def rows_of(expression: Origin, graph: ir.Graph) -> tuple[str, int, int] | None:
+    """The parameter of which an expression is some successive rows, the first of them and the one behind the last.
+
+    A row is what stands at one index of the parameter's first axis.
+    """
+    names = parameters(expression)
+    arrays = _numbered(expression, graph) if len(names) == 1 else None
+    found = None if arrays is None else _evaluated(expression, arrays)
+    if arrays is None or found is None or not found.ndim or not found.size:
+        return None
+    whole = arrays[names[0]]
+    if found.shape[1:] != whole.shape[1:] or not whole.ndim:
+        return None
+    start = int(found.reshape(-1)[0]) * len(whole) // whole.size
+    return (names[0], start, start + len(found)) if np.array_equal(found, whole[start : start + len(found)]) else None
+
+
 def is_absent(expression: Origin, graph: ir.Graph) -> bool:
     """Whether all elements of an expression over parameters are known to be of constants."""
     arrays = _numbered(expression, graph)

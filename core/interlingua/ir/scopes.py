@@ -76,6 +76,17 @@ def _tell(node: ir.Node, paths: Sequence[str]) -> None:
         node.metadata_props[metadata.CALLERS] = json.dumps(list(paths[:-1]))
 
 
+def move_out(value: ir.Value | None, path: str) -> None:
+    """Tells the nodes that make a value inside a module that they stand where the module is called."""
+    node = None if value is None else value.producer()
+    if node is None or node.metadata_props.get(metadata.MODULE) != path:
+        return
+    callers = json.loads(node.metadata_props.pop(metadata.CALLERS, "null"))
+    _tell(node, callers if callers is not None else ["", path.rpartition(".")[0]])
+    for each in node.inputs:
+        move_out(each, path)
+
+
 def classes_of(model: ir.Model) -> dict[str, str]:
     """The class name of each module of the source that is called, by path; "" where only the path is known."""
     found = json.loads(model.metadata_props.get(CLASSES, "{}"))

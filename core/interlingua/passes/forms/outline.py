@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -11,6 +11,7 @@ import onnx_ir as ir
 from interlingua.ir import metadata
 from interlingua.ir.edit import forget_names, graph_of, replace
 from interlingua.ir.opset import OPSET
+from interlingua.ir.scopes import move_out
 
 FORMS = "interlingua.forms"
 """The domain of the nodes."""
@@ -45,8 +46,28 @@ def closed(nodes: Sequence[ir.Node]) -> bool:
     return not any(value.is_graph_output() or any(use.node not in inside for use in value.uses()) for value in values)
 
 
+def in_order(nodes: Iterable[ir.Node]) -> list[ir.Node]:
+    """The nodes, each once and behind those of them that it reads."""
+    inside, found = dict.fromkeys(nodes), dict[ir.Node, None]()
+
+    def visit(node: ir.Node) -> None:
+        for value in node.inputs:
+            before = None if value is None else value.producer()
+            if before in inside and before not in found:
+                visit(before)
+        found[node] = None
+
+    for node in inside:
+        if node not in found:
+            visit(node)
+    return list(found)
+
+
 def outline(model: ir.Model, name: str, piece: Piece) -> ir.Node:
-    """Puts a node of the domain in the place of the piece, which becomes a function of the model."""
+    """Puts a node of the domain in the place of the piece, which becomes a function of the model.
+
+    Where the piece is a whole module of the source, what it reads is made outside of it.
+    """
     last = piece.nodes[-1]
     inputs = [*piece.inputs, *piece.weights.values()]
     overload = str(sum(key[:2] == (FORMS, name) for key in model.functions))
@@ -61,6 +82,8 @@ def outline(model: ir.Model, name: str, piece: Piece) -> ir.Node:
     metadata.set_place(made, piece.layer)
     forget_names(model.graph)
     replace(last, [made])
+    for value in piece.inputs if piece.layer else ():
+        move_out(value, piece.layer)
     for node in reversed(piece.nodes[:-1]):
         if not any(output.uses() for output in node.outputs):
             graph_of(node).remove(node, safe=True)

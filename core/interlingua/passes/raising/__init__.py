@@ -16,6 +16,7 @@ from interlingua.passes.raising import (
     affine,
     attention,
     batch,
+    choices,
     contractions,
     counting,
     heads,
@@ -71,7 +72,9 @@ class SpellPlainly(_Rules):
 class Raise(_Rules):
     """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
 
-    rules = _gathered(activation, batch, normalization, affine, reduction, pixels, counting, rows, products, attention)
+    rules = _gathered(
+        *(activation, batch, normalization, affine, reduction, pixels, counting, rows, products, choices, attention)
+    )
 
 
 class RaiseHeads(_Rules):

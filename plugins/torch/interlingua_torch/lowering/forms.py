@@ -9,6 +9,8 @@ import onnx_ir as ir
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
+from interlingua.codegen.parts import unpack
+from interlingua.codegen.program import UNREAD
 from interlingua.codegen.weights import Weight
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.blocks import UNSHUFFLE
@@ -65,22 +67,45 @@ def padded(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 
 @lowers("interlingua.forms::MultiheadAttention")
-def multihead(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`self.attention(x, x, x, need_weights=False)[0]`: the module, under the names of its weights."""
+def multihead(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
+    """`self.attention(x, x, x, need_weights=False)[0]`: the module, under the names of its weights.
+
+    With masks it is `x, _ = self.attention(x, x, x, key_padding_mask=mask, need_weights=False)`.
+    """
     names = facts["weights"]
     held = dict(zip(names, (value for value in node.inputs[-len(names) :] if value is not None), strict=True))
-    weights = {name: _as_kept(name, value) for name, value in held.items()}
+    weights = {name: Weight(value) for name, value in held.items()}
     size = weights["out_proj.weight"].shape[0]
-    said = {**({} if "in_proj_bias" in weights else {"bias": False})}
+    said: dict[str, object] = {} if "in_proj_bias" in weights else {"bias": False}
+    if "in_proj_weight" not in weights:
+        said |= {"kdim": weights["k_proj_weight"].shape[1], "vdim": weights["v_proj_weight"].shape[1]}
     said |= {"batch_first": True} if facts["batch_first"] else {}
     layer = context.layer(node, "torch.nn.MultiheadAttention", [size, facts["num_heads"]], said, weights)
-    x = source(context, node)
-    call = expressions.call(layer, [x, x, x], {"need_weights": False})
+    sources = [source(context, node, position) for position in range(3)]
+    masks: dict[str, object] = {
+        name: source(context, node, position) for position, name in enumerate(facts.values.get("masks", ()), 3)
+    }
+    if facts.values.get("is_causal"):
+        mask = context.statement("mask", _causal(context, node, facts))
+        masks |= {"attn_mask": mask, "is_causal": True}
+    call = expressions.call(layer, sources, {**masks, "need_weights": False})
+    if masks:
+        unpack(context, node, call, "x", UNREAD)
+        return None
     return ast.Subscript(call, ast.Constant(0), ast.Load())
 
 
-def _as_kept(name: str, value: ir.Value) -> Weight:
-    """The weight as the module has it: matrices with the outputs first."""
-    weight = Weight(value)
-    kept = "bias" in name or weight.is_named(name.rpartition(".")[2])
-    return weight if kept else weight.then(("transpose", (1, 0)))
+def _causal(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """The mask of later positions: numbers, or conditions beside a mask of conditions, as the module wants."""
+    query, beside = node.inputs[0], node.inputs[3] if facts.values.get("masks") else None
+    assert query is not None and query.dtype is not None
+    length = context.size(query, 1 if facts["batch_first"] else 0)
+    keywords: dict[str, object] = {"device": ast.Attribute(context.as_tensor(query), "device", ast.Load())}
+    if beside is not None and beside.dtype == ir.DataType.BOOL:
+        every = expressions.call(
+            context.api("torch.ones"), [length, length], {"dtype": context.dtype(ir.DataType.BOOL)} | keywords
+        )
+        return expressions.method(every, "triu", [1])
+    if query.dtype != ir.DataType.FLOAT:
+        keywords["dtype"] = context.dtype(query.dtype)
+    return by_api(context, node, "torch.nn.Transformer.generate_square_subsequent_mask", [length], keywords)

@@ -33,12 +33,18 @@ def negation(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     return said(context, node, "torch.logical_not", "~X", X=context.as_tensor(given(node, 0)))
 
 
+def _is_number(expression: ast.expr) -> bool:
+    """Whether it is a number's literal; `float("inf")` is one of what has no other."""
+    text = isinstance(expression, ast.Call) and isinstance(expression.func, ast.Name) and expression.func.id == "float"
+    return text or isinstance(expression, ast.Constant | ast.UnaryOp)
+
+
 @lowers("Where")
 def choice(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`torch.where(condition, x, y)`; of two numbers one is made a tensor, for its element type."""
+    """`torch.where(condition, x, y)`; of two numbers one is made a tensor where Python's have another element type."""
     condition, first, second = (given(node, position) for position in range(3))
     chosen = [context.ref(first), context.ref(second)]
-    if all(isinstance(each, ast.Constant | ast.UnaryOp) for each in chosen):
+    if all(_is_number(each) for each in chosen) and first.dtype not in (ir.DataType.FLOAT, ir.DataType.INT64):
         chosen[0] = context.as_tensor(first)
     text = "torch.where(C, X, Y)"
     return said(context, node, "torch.where", text, C=context.as_tensor(condition), X=chosen[0], Y=chosen[1])
