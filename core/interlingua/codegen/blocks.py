@@ -17,7 +17,7 @@ from interlingua.codegen.expressions import call, parse
 from interlingua.codegen.growing import goes_through_children, grown
 from interlingua.codegen.optional import merged
 from interlingua.codegen.repeats import added, shortened
-from interlingua.codegen.source import LINE
+from interlingua.codegen.source import lines
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Child, Module, canonical
 from interlingua.codegen.unify import Different, Signature, Unifier
@@ -26,8 +26,6 @@ from interlingua.names import Identifiers
 
 _HEAD = 6
 """So many lines a class has beside those of its layers and statements."""
-_WIDTH = LINE - 16
-"""So many letters a line has beside its indentation."""
 
 
 @dataclasses.dataclass
@@ -116,7 +114,7 @@ class Blocks:
         rows = [shortened(row, spelling) for row in found.rows]
         rows += [tree for step in found.steps for tree in step.tree]
         made = [_instance("_", found.arguments, index) for index in range(count)]
-        return _HEAD + sum(_lines(ast.fix_missing_locations(each)) for each in [*rows, *made])
+        return _HEAD + sum(lines(ast.fix_missing_locations(each)) for each in [*rows, *made])
 
     def _alike(self, first: Module, second: Module, *, given: bool = True) -> bool:
         for short in (False, True):
@@ -190,18 +188,6 @@ class Blocks:
 
 def _dumped(rows: Sequence[ast.stmt]) -> list[str]:
     return list(map(ast.dump, rows))
-
-
-def _lines(node: ast.AST) -> int:
-    """About how many lines the formatter makes of the code: arguments stand below each other that do not fit."""
-    if len(ast.unparse(node)) <= _WIDTH:
-        return 1
-    if isinstance(node, ast.For):
-        return 1 + sum(map(_lines, node.body))
-    inside = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr | ast.keyword)]
-    if isinstance(node, ast.Call | ast.List | ast.Tuple):
-        return 2 + sum(map(_lines, inside))
-    return max(1, sum(_lines(child) for child in inside if not isinstance(child, ast.Name | ast.Attribute)))
 
 
 def _instance(name: str, arguments: Sequence[Argument], index: int) -> ast.expr:

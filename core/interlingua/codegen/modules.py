@@ -11,7 +11,9 @@ import onnx_ir as ir
 
 from interlingua.codegen.blocks import Block, Blocks
 from interlingua.codegen.chains import is_numbered, is_sequential
+from interlingua.codegen.collected import collected
 from interlingua.codegen.constructs import Constructs, Spelling
+from interlingua.codegen.dataflow import Dataflow
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.expressions import call, name
 from interlingua.codegen.loops import aliases, rolled
@@ -20,6 +22,7 @@ from interlingua.codegen.owners import owned, places
 from interlingua.codegen.patterns import Repeats
 from interlingua.codegen.program import Program
 from interlingua.codegen.repeats import shortened
+from interlingua.codegen.signature import SIGNATURE
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Module, attribute_of, tree_of
@@ -63,9 +66,13 @@ def has_modules(model: ir.Model) -> bool:
 def has_state(model: ir.Model) -> bool:
     """Whether the source's state is known, and bears the names that weights come from.
 
-    A file of ONNX does not tell of a state; a chain of conversions tells the names of its first source.
+    A file of ONNX does not tell of a state; a chain of conversions tells the names of its first source. The state of a
+    module with a signature, and nothing but constants in its graph, is known to be empty.
     """
-    kept = (value for value in model.graph.initializers.values() if metadata.role(value) in ("parameter", "frozen"))
+    values = model.graph.initializers.values()
+    if SIGNATURE in model.metadata_props and all(metadata.is_constant(value) for value in values):
+        return True
+    kept = (value for value in values if metadata.role(value) in ("parameter", "frozen"))
     return any(str(metadata.origin(value)) == value.name for value in kept)
 
 
@@ -97,9 +104,11 @@ def modules_code(
     known = Ties(ties_of(model))
     tree = tree_of(program, classes, scopes, buffers, known, None if found is None else found.paths)
     constructs = Constructs(dialect, spelling)
+    hints = {*tree.hints.values()}
     for module in tree.root.everything():
         if not is_sequential(module):
             module.steps = unbound(module.steps, module.outputs, spelling.slices)
+            module.steps = collected(Dataflow(module.steps, module.outputs, tree.axes), _sizes(module), hints)
             module.steps = rolled(module.steps, module.outputs, _sizes(module))
     reserved = {*dialect.reserved, *(row.short for row in dialect.abbreviations), program.name, *program.helpers}
     blocks = Blocks(tree.root, constructs, Identifiers(reserved))

@@ -13,6 +13,7 @@ from interlingua.names import Identifiers
 FEATURES = "features"
 """What a list of tensors is called."""
 
+_TOTAL = "total"
 _ATTENTION = ("query", "key", "value")
 _GENERAL = frozenset({"", "x", "y", "input", "other", "dim", "size"})
 
@@ -75,7 +76,7 @@ def method(
                 names[name] = "x"
                 taken.reserve("x")
             else:
-                hint = role or _hint(step, names)
+                hint = role or _hint(step, name, names)
                 names[name] = taken.take(hint, hint)
             free = free and names[name] != "x"
     body = [(rename(tree, names), step.comment if tree is step.tree[0] else "") for step in steps for tree in step.tree]
@@ -130,9 +131,9 @@ def _input_hint(name: str, roles: Mapping[str, str], told: Mapping[str, str]) ->
     return "y" if _is_general(source) else source
 
 
-def _hint(step: Step, names: Mapping[str, str]) -> str:
+def _hint(step: Step, name: str, names: Mapping[str, str]) -> str:
     """What a step's result is called: after the layer or function it calls, or what a method is called on."""
-    made = step.tree[0].value if isinstance(step.tree[0], ast.Assign) else None
+    made = _given(step, name)
     if made is None:
         return "y"
     if isinstance(made, ast.IfExp):
@@ -153,7 +154,14 @@ def _hint(step: Step, names: Mapping[str, str]) -> str:
         called = called.value
     if isinstance(called, ast.Attribute):
         return "out" if called.attr[-1].isdigit() else called.attr
-    return called.id if isinstance(called, ast.Name) and isinstance(base, ast.Call) else "y"
+    found = called.id if isinstance(called, ast.Name) and isinstance(base, ast.Call) else "y"
+    return _TOTAL if found == "sum" else found
+
+
+def _given(step: Step, name: str) -> ast.expr | None:
+    """What the step gives the value first, in a loop too."""
+    nodes = (node for tree in step.tree for node in ast.walk(tree))
+    return next((n.value for n in nodes if isinstance(n, ast.Assign) and name in stored(n.targets[0])), None)
 
 
 def _reads_size(step: Step) -> bool:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ast
 import copy
-import re
 from collections.abc import Sequence
 
 from interlingua.codegen.constructs import Spelling
-from interlingua.codegen.expressions import call, name, operator
+from interlingua.codegen.expressions import call
+from interlingua.codegen.progressions import LETTERS, Common, Unlike, evenly, filled, spelled
 
 _MANY = 3
 _MORE = 4
 """So many numbers go on evenly by no chance."""
-_LETTERS = "ijkmn"
-_NUMBERED = re.compile(r"(.*?)(0|[1-9]\d*)")
 
 
 def shortened(row: ast.stmt, spelling: Spelling) -> ast.stmt:
@@ -93,11 +91,11 @@ def _longest(items: Sequence[ast.expr], whole: int) -> tuple[int, ast.expr, str]
     if len(items) < _MANY or isinstance(items[0], ast.Starred):
         return 0, ast.Constant(None), ""
     known = {node.id for item in items for node in ast.walk(item) if isinstance(node, ast.Name)}
-    letter = next(each for each in _LETTERS if each not in known)
+    letter = next(each for each in LETTERS if each not in known)
     count, found = 0, items[0]
     for length in range(_MANY, len(items) + 1):
-        made = _going_on(items[:length], name(letter))
-        if not isinstance(made, ast.expr):
+        made = _going_on(items[:length], letter)
+        if made is None:
             break
         count, found = length, made
     used = any(isinstance(node, ast.Name) and node.id == letter for node in ast.walk(found))
@@ -105,53 +103,17 @@ def _longest(items: Sequence[ast.expr], whole: int) -> tuple[int, ast.expr, str]
     return (count if count >= least else 0), found, letter if used else "_"
 
 
-def _going_on(nodes: Sequence[object], index: ast.expr) -> object:
-    """What the pieces of code are by their number; None where they differ by more than numbers that go on evenly."""
-    first = nodes[0]
-    if isinstance(first, list):
-        if len({len(each) if isinstance(each, list) else -1 for each in nodes}) != 1:
+def _going_on(items: Sequence[ast.expr], letter: str) -> ast.expr | None:
+    """What the layers are by their number: `Layer(64 + 32 * i)`; None where their numbers do not rise evenly."""
+    common = Common()
+    try:
+        tree = common.tree(items)
+    except Unlike:
+        return None
+    values: dict[int, ast.expr] = {}
+    for column in common.columns:
+        found = evenly(column.values, (len(items),))
+        if found is None or found[0] < 0 or found[1][0] < 0:
             return None
-        columns = zip(*(each for each in nodes if isinstance(each, list)), strict=True)
-        parts = [_going_on(each, index) for each in columns]
-        return None if any(each is None for each in parts) else parts
-    if not isinstance(first, ast.AST):
-        return None
-    if len({ast.dump(each) for each in nodes if isinstance(each, ast.AST)}) == 1:
-        return copy.deepcopy(first)
-    if len({type(each) for each in nodes}) != 1:
-        return None
-    if isinstance(first, ast.Constant):
-        return _evenly([each.value for each in nodes if isinstance(each, ast.Constant)], index)
-    found = copy.copy(first)
-    for field in first._fields:
-        values = [getattr(each, field, None) for each in nodes]
-        if all(isinstance(each, ast.AST | list) for each in values):
-            made = _going_on(values, index)
-            if made is None:
-                return None
-            setattr(found, field, made)
-        elif len({repr(each) for each in values}) != 1:
-            return None
-    return found
-
-
-def _evenly(values: Sequence[object], index: ast.expr) -> ast.expr | None:
-    """`64 + 32 * i` for 64, 96, 128; `f"layer{i + 1}"` for "layer1", "layer2", "layer3"."""
-    if all(isinstance(each, str) for each in values):
-        matches = [match for match in map(_NUMBERED.fullmatch, map(str, values)) if match]
-        if len(matches) != len(values) or len({match[1] for match in matches}) != 1:
-            return None
-        number = _evenly([int(match[2]) for match in matches], index)
-        stem = [ast.Constant(matches[0][1])] if matches[0][1] else []
-        return None if number is None else ast.JoinedStr([*stem, ast.FormattedValue(number, -1)])
-    numbers = [each for each in values if isinstance(each, int) and not isinstance(each, bool)]
-    if len(numbers) != len(values):
-        return None
-    base, step = numbers[0], numbers[1] - numbers[0]
-    if step <= 0 or numbers != [base + step * place for place in range(len(numbers))]:
-        return None
-    number = copy.deepcopy(index)
-    grown = number if step == 1 else operator("*", ast.Constant(step), number)
-    if base <= 0:
-        return grown if base == 0 else None
-    return operator("+", number, ast.Constant(base)) if step == 1 else operator("+", ast.Constant(base), grown)
+        values[id(column.mark)] = spelled(found[0], [(found[1][0], letter)])
+    return filled(tree, values)  # type: ignore[return-value]

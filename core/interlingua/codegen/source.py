@@ -11,6 +11,8 @@ import black
 
 LINE = 100
 """The longest line, in letters."""
+_WIDTH = LINE - 16
+"""So many letters a line has beside its indentation."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +93,18 @@ def _suite(suite: Suite, indent: str) -> Iterable[str]:
     if not suite.body and not suite.docstring:
         yield f"{inner}pass"
     yield from _lines(suite.body, inner)
+
+
+def lines(node: ast.AST) -> int:
+    """About how many lines the formatter makes of the code: arguments stand below each other that do not fit."""
+    if isinstance(node, ast.For):
+        return 1 + sum(map(lines, node.body))
+    if len(ast.unparse(node)) <= _WIDTH:
+        return 1
+    inside = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr | ast.keyword)]
+    if isinstance(node, ast.Call | ast.List | ast.Tuple):
+        return 2 + sum(map(lines, inside))
+    return max(1, sum(lines(child) for child in inside if not isinstance(child, ast.Name | ast.Attribute)))
 
 
 def sorted_imports(statements: Iterable[str]) -> list[str]:

@@ -54,11 +54,15 @@ Child = Module | Layer | Tensor | None
 
 @dataclasses.dataclass
 class Tree:
-    """The whole model as modules; `paths` are those of its layers and tensors by their flat names."""
+    """The whole model as modules; `paths` are those of its layers and tensors by their flat names.
+
+    `hints` are the variables and `axes` the sizes of values.
+    """
 
     root: Module
     paths: dict[str, str]
     hints: dict[str, str]
+    axes: dict[str, tuple[int | str | None, ...]]
 
 
 def attribute_of(path: str) -> ast.expr:
@@ -317,7 +321,7 @@ def tree_of(
     for attribute, path in paths.items():
         if path not in layers:
             _hold(root, path, held[attribute])
-    return Tree(root, paths, flow.hints)
+    return Tree(root, paths, flow.hints, flow.axes)
 
 
 def _hold(module: Module, path: str, item: Layer | Tensor) -> None:
