@@ -138,3 +138,6 @@ def test_a_whole_transformer_with_padding(tmp_path: Path, batch_first: bool) -> 
         torch.backends.mha.set_fastpath_enabled(fast)
     assert made.text.count("nn.MultiheadAttention(16, 4, batch_first=True)") == 3 * batch_first
     assert made.text.count("nn.MultiheadAttention(") == 3 and "softmax" not in made.text
+    assert ("torch.where(" in made.text) == batch_first
+    causal = "nn.Transformer.generate_square_subsequent_mask(5" if batch_first else "torch.ones(5, 5, dtype=torch.bool"
+    assert causal in made.text

@@ -42,7 +42,7 @@ def module_masks(value: ir.Value, scores: Sizes, conditions: bool) -> list[Mask]
     found = _masks(value, [], scores)
     if found is None:
         return None
-    chosen = [_condition(each) for each in found] if conditions else [None]
+    chosen = [each if each.name == CAUSAL else _condition(each) for each in found] if conditions else [None]
     return found if None in chosen else [each for each in chosen if each is not None]
 
 
