@@ -6,10 +6,12 @@ import inspect
 import runpy
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 import torch_structure_nets as nets
 from generated import Generated
+from onnx import helper
 from torch import nn
 
 import interlingua
@@ -49,6 +51,25 @@ def test_a_layer_of_the_parent_that_a_child_calls_stands_where_it_is_called(tmp_
     assert made.model.shared is made.model.encoder.embed_tokens  # type: ignore[union-attr]
     assert made.classes.count("Gate") == 1 and not any(name.startswith("Gate_") for name in made.classes)
     assert made.text.count("self.block = Gate()") == 1
+
+
+def test_tensors_of_a_file_beside_layers_of_a_list_are_given_to_them_afterwards(tmp_path: Path) -> None:
+    names = [f"blocks.{i}.{part}" for i in range(2) for part in ("attention.out.weight", "attention.scale")]
+    weights = [helper.make_tensor(name, 1, [4, 4], [0.1 + i] * 16) for i, name in enumerate(names)]
+    nodes = [
+        helper.make_node("Gemm", ["x", names[0]], ["x1"], transB=1),
+        helper.make_node("Mul", ["x1", names[3]], ["x2"]),
+        helper.make_node("Gemm", ["x2", names[2]], ["x3"], transB=1),
+        helper.make_node("Mul", ["x3", names[1]], ["x4"]),
+    ]
+    ports = [helper.make_tensor_value_info(name, 1, [4, 4]) for name in ("x", "x4")]
+    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:], weights)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), tmp_path / "model.onnx"
+    )
+    interlingua.convert(tmp_path / "model.onnx", "torch", tmp_path / "out")
+    model = runpy.run_path(str(tmp_path / "out" / "model.py"))["load"]()
+    assert all(name in model.state_dict() for name in names)
 
 
 def test_layers_without_a_name_in_the_source_keep_alike_modules_alike(tmp_path: Path) -> None:

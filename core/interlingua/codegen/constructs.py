@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,6 +19,7 @@ from interlingua.codegen.structure import Module, Unstructured, attribute_of
 from interlingua.codegen.unify import Signature
 from interlingua.errors import InterlinguaError, Unsupported
 from interlingua.ir.facts import facts_of
+from interlingua.records import records
 
 Child = Module | Layer | Tensor | None
 
@@ -53,6 +55,7 @@ class Constructs:
         self.instances: dict[int, ast.expr] = {}
         self.imports: set[str] = set()
         self._signatures: dict[str, Signature] = {}
+        self._activations: set[str] = set()
         for card in cards.cards(dialect.framework):
             self._learn(card)
 
@@ -74,10 +77,17 @@ class Constructs:
             except InterlinguaError:
                 continue
             self._signatures.setdefault(short, Signature(positional, defaults))
+            described = records().get(card.record)
+            if card.kind is Kind.LAYER and described is not None and described.family in self._dialect.fuses:
+                self._activations.add(short)
 
     def signature(self, api: str) -> Signature | None:
         """The positional parameters and defaults of an API or class."""
         return self._signatures.get(api)
+
+    def is_activation(self, api: str) -> bool:
+        """Whether an API is a layer that computes an activation."""
+        return api in self._activations
 
     def add_class(self, name: str, signature: Signature) -> None:
         """Tells the signature of a class of ours."""
@@ -101,7 +111,8 @@ class Constructs:
             return [self.spelling.tensor(name, child) if isinstance(child, Tensor) else _own(name, self.made(child))]
         inner = {path[len(name) + 1 :]: child for path, child in children.items()}
         if all(path.partition(".")[0].isdigit() for path in inner):
-            return [_own(name, self._container(inner))]
+            apart: list[ast.stmt] = []
+            return [_own(name, self._container(inner, attribute_of(name), apart)), *apart]
         rows = [_own(name, call(f"{self.spelling.base}"))]
         for row in self.rows(Module("", "", [], [], [], dict(inner))):
             rows.append(_under(row, name))
@@ -119,18 +130,32 @@ class Constructs:
             return self.instances[id(child)]
         return self._sequential(child)
 
-    def _container(self, children: Mapping[str, Child]) -> ast.expr:
-        """`nn.ModuleList([…])` of numbered children, `nn.ModuleDict({…})` of others."""
+    def _container(self, children: Mapping[str, Child], place: ast.expr, apart: list[ast.stmt]) -> ast.expr:
+        """`nn.ModuleList([…])` of numbered children, `nn.ModuleDict({…})` of others.
+
+        A dictionary of modules holds no tensor: one that stands beside them is given to it afterwards, in `apart`, by
+        its `place`.
+        """
         groups: dict[str, dict[str, Child]] = {}
         for path, child in children.items():
             groups.setdefault(path.partition(".")[0], {})[path] = child
+        numbered = all(name.isdigit() for name in groups)
+        tensors = all(isinstance(child, Tensor) for child in children.values())
         items: dict[str, ast.expr] = {}
         for name, group in groups.items():
             inner = {path[len(name) + 1 :]: child for path, child in group.items() if path != name}
-            items[name] = self.made(group[name]) if name in group else self._container(inner)
-        if not all(name.isdigit() for name in items):
+            child = group.get(name)
+            if not numbered and isinstance(child, Tensor):
+                apart.append(_moved(self.spelling.tensor(name, child), place))
+            elif name in group:
+                items[name] = self.made(child)
+            else:
+                part = ast.Subscript(place, literal(int(name))) if numbered else ast.Attribute(place, name, ast.Load())
+                items[name] = self._container(inner, part, apart)
+        if not numbered:
             return call(self.spelling.mapped, [ast.Dict([literal(name) for name in items], list(items.values()))])
-        tensors = all(isinstance(child, Tensor) for child in children.values())
+        if not tensors and any(isinstance(child, Tensor) for path, child in children.items() if path in groups):
+            raise Unstructured(f"numbered tensors and layers together: {', '.join(groups)}")
         return call(self.spelling.parameters if tensors else self.spelling.listed, [ast.List(self._numbered(items))])
 
     def _numbered(self, items: Mapping[str, ast.expr]) -> list[ast.expr]:
@@ -187,10 +212,15 @@ def _own(name: str, value: ast.expr) -> ast.stmt:
 
 def _under(row: ast.stmt, name: str) -> ast.stmt:
     """The row of what another attribute owns: `self.attention.weight = …`."""
+    return _moved(row, attribute_of(name))
+
+
+def _moved(row: ast.stmt, place: ast.expr) -> ast.stmt:
+    """The row of what stands at a place, `self.layers[0]`, instead of the module itself."""
 
     class Deeper(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.AST:
-            return attribute_of(name) if node.id == "self" else node
+            return copy.deepcopy(place) if node.id == "self" else node
 
     return Deeper().visit(row)  # type: ignore[no-any-return]
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from interlingua.notes import Notes
 from interlingua.passes.base import Pass, ensure
 from interlingua.passes.bias import FuseBias
+from interlingua.passes.branches import ChooseBranches
 from interlingua.passes.constants import LiftConstants
 from interlingua.passes.contributed import RewriteContributed
 from interlingua.passes.dense import FuseDense, SpellFlatten
@@ -43,6 +44,7 @@ CANONICAL: tuple[type[Pass], ...] = (
     ResolveShapes,
     InferShapes,
     FoldConstants,
+    ChooseBranches,
     ResolveShapes,
     RemoveUnused,
     InferShapes,

@@ -18,6 +18,7 @@ from .runtime_export import LAYERS, NAMES, Model, export_module, export_program
 from .runtime_facts import program_call
 from .runtime_native import SIGNATURE, save, script_call
 from .runtime_sources import importable, module_of, shell_inputs
+from .runtime_transformers import plain
 from .runtime_values import (
     Problem,
     arguments,
@@ -96,7 +97,7 @@ def run(arrays, path, format, inputs=None, outputs=None, source=None):
     with importable(source["folder"]) if source else contextlib.nullcontext():
         model, call, returns = _loaded(path, format, arrays, source)
         torch.manual_seed(0)
-        with torch.no_grad():
+        with torch.no_grad(), plain():
             args, kwargs = arguments(call, tensors_of(call, arrays))
             return {}, _named(model(*args, **kwargs), outputs, returns)
 

@@ -1,6 +1,7 @@
 """PyTorch to ONNX by a ladder of exporters: each rung that fails says why. Runs in a worker or beside a module."""
 
 import contextlib
+import io
 import logging
 import os
 import re
@@ -9,9 +10,11 @@ import warnings
 import torch
 
 from . import runtime_facts as facts
+from .runtime_gaps import without_gaps
 from .runtime_in_place import calls_in_place, tell_in_place
 from .runtime_pixels import with_plain_pixels
 from .runtime_recurrent import projected, translations, unrolled, whole
+from .runtime_transformers import plain, watched
 from .runtime_values import Problem, one_line
 from .runtime_whole import kept_whole
 
@@ -31,7 +34,7 @@ def _quiet():
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("always")
             yield caught
     finally:
@@ -119,7 +122,7 @@ def _program_to_onnx(program):
     else:
         keeping = whole()
     with keeping:
-        program = with_plain_pixels(kept_whole(program))
+        program = with_plain_pixels(kept_whole(without_gaps(program)))
         facts.forget_constant_outputs(program)
         made = torch.onnx.export(
             program,
@@ -202,7 +205,8 @@ def export_module(model, folder):
         Problem: no exporter takes it; the reason of each is told.
     """
     tried = []
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet() as caught, _math():
+    watch = watched(model.module)
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet() as caught, _math(), plain(), watch as seen:
         for name, rung in _rungs(model, folder):
             try:
                 told, made = rung()
@@ -215,7 +219,7 @@ def export_module(model, folder):
             raise Problem(
                 "Expected a module that one of PyTorch's exporters takes. Each refused:%s" % said, "UnsupportedModel"
             )
-    notes = model.notes + [["Skipped", rung, "did not take the model: %s" % why] for rung, why in tried]
+    notes = model.notes + seen + [["Skipped", rung, "did not take the model: %s" % why] for rung, why in tried]
     if tried:
         notes.append(["Assumed", name, "exported the model"])
     if isinstance(made, str):

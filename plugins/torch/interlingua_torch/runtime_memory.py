@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from . import runtime_facts as facts
 from .runtime_export import Model, export_module, export_program
+from .runtime_transformers import plain
 from .runtime_values import TAG, arguments, flat, results, tensors_of, to_array
 
 
@@ -81,7 +82,8 @@ def _caller(module, told, device, example=None):
 
     def run(arrays):
         inference = _inference(module) if example is not None else contextlib.nullcontext()
-        with inference, facts.buffers_kept(module), torch.random.fork_rng(devices=[]), torch.no_grad():
+        buffers, chance = facts.buffers_kept(module), torch.random.fork_rng(devices=[])
+        with inference, buffers, chance, torch.no_grad(), plain():
             torch.manual_seed(0)
             values = {name: tensor.to(device) for name, tensor in tensors_of(call, arrays).items()}
             args, kwargs = arguments(call, values)

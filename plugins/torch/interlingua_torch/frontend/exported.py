@@ -22,6 +22,7 @@ from interlingua_torch.frontend.exporter import (
     forget_zero_biases,
     restore_dropouts,
     restore_recurrent_dropouts,
+    spell_as_standard,
     tell_casts,
 )
 
@@ -64,6 +65,7 @@ def model_of(told: Mapping[str, Any], options: ReadOptions) -> ir.Model:
     outputs = _name_outputs(model, told, options)
     record_scopes(model)
     tell_casts(model, options.notes)
+    spell_as_standard(model)
     layers: dict[str, str] = json.loads((told.get("names") and told["layers"]) or "{}")
     for node in model.graph.all_nodes():
         _place(node, layers)

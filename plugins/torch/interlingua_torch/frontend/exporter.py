@@ -15,6 +15,8 @@ from interlingua.ir.origin import Constant
 from interlingua.notes import Changed, Dropped, Notes
 
 _BIAS = 2
+_CUMULATIVE_PRODUCT = 26
+"""The opset that CumProd came with."""
 _PROGRAM_NODE = "pkg.torch.onnx.fx_node"
 _TARGET = re.compile(r"target=([\w.]+)")
 
@@ -24,6 +26,17 @@ def forget_zero_biases(model: ir.Model) -> None:
     for node in model.graph.all_nodes():
         if node.op_type in ("Conv", "ConvTranspose") and len(node.inputs) > _BIAS and _is_zero(node.inputs[_BIAS]):
             node.resize_inputs(_BIAS)
+
+
+def spell_as_standard(model: ir.Model) -> None:
+    """Replaces `interlingua::CumProd(X, axis=a)` by `CumProd(X, a)`, which is younger than the opset of the file."""
+    for node in model.graph.all_nodes():
+        if node.domain == "interlingua" and node.op_type == "CumProd":
+            axis = np.asarray(node.attributes.pop("axis").as_int(), np.int64)
+            name = f"{node.name}.axis"
+            node.resize_inputs(2)
+            node.replace_input_with(1, add_initializer(model.graph, name, axis, Constant(name)))
+            node.domain, node.version = "", _CUMULATIVE_PRODUCT
 
 
 def _is_zero(value: ir.Value | None) -> bool:

@@ -175,6 +175,11 @@ def running(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     return converted(context, whole, value.dtype) if widens and value.dtype is not None else whole
 
 
+def _is_all(context: Context, value: ir.Value, axis: int, count: ast.expr) -> bool:
+    """Whether as many elements are asked for as the axis has."""
+    return shape_of(value) is not None and ast.unparse(count) == ast.unparse(context.size(value, axis))
+
+
 @lowers("TopK")
 def top(context: Context, node: ir.Node, facts: Facts) -> list[ast.expr] | ast.expr:
     """`x.topk(k)` for the values alone; with their places a stable sort, so that of equals the first comes first."""
@@ -192,10 +197,10 @@ def top(context: Context, node: ir.Node, facts: Facts) -> list[ast.expr] | ast.e
         call = expressions.method(x, "topk", [count], rest)
         context.note_mapping(node, "torch.topk", call)
         return narrowed(context, ast.Attribute(call, "values", ast.Load()), value.dtype, order=True)
-    text = f"X.sort(dim=AXIS, descending={bool(facts['largest'])}, stable=True)"
-    found = context.statement("order", said(context, node, "torch.sort", text, X=x, AXIS=axis))
-    if axis == -1:
-        parts = [fill(context, f"X.{name}[..., :K]", X=found, K=count) for name in ("values", "indices")]
-    else:
-        parts = [fill(context, f"X.{name}.narrow(A, 0, K)", X=found, A=axis, K=count) for name in ("values", "indices")]
+    descending = ", descending=True" if facts["largest"] else ""
+    found = context.statement(
+        "order", said(context, node, "torch.sort", f"X.sort(dim=AXIS{descending}, stable=True)", X=x, AXIS=axis)
+    )
+    cut = "" if _is_all(context, value, axis, count) else "[..., :K]" if axis == -1 else ".narrow(A, 0, K)"
+    parts = [fill(context, f"X.{name}{cut}", X=found, A=axis, K=count) for name in ("values", "indices")]
     return [narrowed(context, parts[0], value.dtype, order=True), parts[1]]

@@ -1,0 +1,53 @@
+"""Runs `nn.Transformer` by its layers' own code, which PyTorch can export, instead of by its fast path of inference.
+
+The fast path asks masks for their values, and sets what an encoder gives for padding to zero.
+"""
+
+import contextlib
+
+import torch
+from torch.nn.modules import transformer
+
+
+def _as_said(mask, is_causal=None, size=None):
+    """Whether a mask is causal, by what was said of it: PyTorch would compare its values, which tracing lacks."""
+    return is_causal is True
+
+
+@contextlib.contextmanager
+def plain():
+    """`nn.Transformer` without its fast path, and with masks as they are given, while the block lasts."""
+    enabled, detect = torch.backends.mha.get_fastpath_enabled(), transformer._detect_is_causal_mask
+    torch.backends.mha.set_fastpath_enabled(False)
+    transformer._detect_is_causal_mask = _as_said
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+        transformer._detect_is_causal_mask = detect
+
+
+@contextlib.contextmanager
+def watched(module):
+    """A list that gets a note for each encoder of the module that is called with padding while the block lasts."""
+    notes, handles = [], []
+
+    def hook(path):
+        def see(encoder, args, kwargs):
+            mask = args[2] if len(args) > 2 else kwargs.get("src_key_padding_mask")
+            text = "what it gives for padding is what its layers compute; PyTorch's fast path would give zeros"
+            note = ["Assumed", path or "the encoder", text]
+            if mask is not None and note not in notes:
+                notes.append(note)
+
+        return see
+
+    if not isinstance(module, torch.jit.ScriptModule):
+        for path, each in module.named_modules():
+            if isinstance(each, torch.nn.TransformerEncoder) and each.use_nested_tensor:
+                handles.append(each.register_forward_pre_hook(hook(path), with_kwargs=True))
+    try:
+        yield notes
+    finally:
+        for handle in handles:
+            handle.remove()
