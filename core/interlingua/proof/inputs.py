@@ -79,7 +79,7 @@ def _shape(port: Port, example: Array | None, labels: Mapping[str, int], batch: 
     if None in sizes:
         raise UsageError(
             f"Expected known sizes of the input {port.name!r} beyond the first axis. Received {port.shape}.",
-            hint="Give them with --input-shape, or inputs of your own with --verify-inputs.",
+            hint="Give them with --input-shape, or inputs of yours with --verify-inputs; --no-verify proves nothing.",
         )
     return [int(size) for size in sizes if size is not None]
 
