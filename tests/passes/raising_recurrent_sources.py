@@ -265,6 +265,7 @@ def tensorflow_cases():
         "gru_backwards": layers.GRU(4, go_backwards=True, return_sequences=True),
         "rnn": layers.SimpleRNN(4),
         "rnn_relu": layers.SimpleRNN(4, activation="relu", return_sequences=True),
+        "bidirectional": layers.Bidirectional(layers.GRU(4)),
         "stack": layers.RNN([layers.LSTMCell(4), layers.GRUCell(4)], return_sequences=True),
         "unrolled_stack": layers.RNN([layers.LSTMCell(4), layers.SimpleRNNCell(4)], return_sequences=True, unroll=True),
         "hard": layers.LSTM(4, recurrent_activation="hard_sigmoid"),

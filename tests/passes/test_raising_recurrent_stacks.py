@@ -16,7 +16,7 @@ from interlingua.onnx.reader import load
 
 SOURCES = "raising_recurrent_sources.py"
 LAYERS = ("LSTM", "GRU", "RNN")
-EXPANDED = ["Shape", "Squeeze", "Reshape", "Concat", "Expand"]
+EXPANDED = ["Shape", "Squeeze", "Reshape", "Concat", "ConstantOfShape"]
 BETWEEN = ["Squeeze", "MatMul", "Add", "Relu", "LayerNormalization", "Unsqueeze", "RNN"]
 ON_TOP = ["Squeeze", "Squeeze", "Add", "MatMul", "Softmax", "Transpose"]
 ZEROS = ["Shape", "Gather", "Unsqueeze", "Concat", "ConstantOfShape"]

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from interlingua.passes.base import Pass
-from interlingua.passes.raising import state_numbers
 from interlingua.passes.raising.reading import attribute_int, integers, maker, remember_home
 from interlingua.passes.raising.recurrent_cells import Cells
 from interlingua.passes.raising.recurrent_loops import Gathered, Series, State, Steps, steps_of
 from interlingua.passes.raising.recurrent_mapped import Mapped, MappedLoop, Plan, along, raise_stacks
+from interlingua.passes.raising.recurrent_reversed import raise_reversed
 from interlingua.passes.raising.recurrent_unrolled import slice_of, unrolled
 from interlingua.passes.raising.recurrent_writing import Layer, fits, is_used, layer_of, let_go, step_of, write
 
@@ -23,12 +23,12 @@ _RANK = 3
 class RaiseRecurrent(Pass):
     """Replaces a Loop or Scan over time whose body is the cell of an LSTM, GRU or RNN by that operator.
 
-    The same for cells that stand unrolled, one for each slice of a sequence.
+    The same for cells that stand unrolled, one for each slice of a sequence; a layer between flips of the time runs
+    against it.
     """
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
-        state_numbers(model)
         remember_home(model)
         changed = False
         for node in list(model.graph.all_nodes()):
@@ -40,6 +40,9 @@ class RaiseRecurrent(Pass):
                 changed = True
         for graph in list(model.graphs()):
             changed = _raise_unrolled(graph) or changed
+        for node in list(model.graph.all_nodes()):
+            if node.domain == "" and node.op_type in ("LSTM", "GRU", "RNN"):
+                changed = raise_reversed(node) or changed
         return changed
 
 

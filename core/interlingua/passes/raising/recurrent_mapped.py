@@ -195,6 +195,8 @@ class MappedLoop(Mapped):
 def _added(place: ir.Node, root: ir.Node, node: ir.Node) -> ir.Value:
     insert_before(root, [node])
     metadata.copy_place(place, [node])
+    if node.op_type == "Transpose":
+        metadata.set_own(node)
     return node.outputs[0]
 
 

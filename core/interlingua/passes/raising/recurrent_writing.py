@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from interlingua.ir import metadata
 from interlingua.ir.edit import graph_of, insert_before, take_over
 from interlingua.ir.facts import shape_of
 from interlingua.passes.raising.reading import home, new, tensor
@@ -159,6 +160,8 @@ def write(node: ir.Node, layer: Layer, mapped: Mapped, unrolled: Sequence[ir.Val
     def add(op: str, *inputs: ir.Value, like: ir.Value, **attributes: object) -> ir.Value:
         each = new(op, list(inputs), attributes, like=like)
         each.outputs[0].shape = None
+        if op == "Transpose":
+            metadata.set_own(each)
         made.append(each)
         return each.outputs[0]
 
