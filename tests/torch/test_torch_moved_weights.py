@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from generated import Generated
 from torch import nn
 
 import interlingua
@@ -132,3 +133,43 @@ def test_each_move_is_said_as_a_person_says_it(said: str, wanted: str) -> None:
     value = eval(code, {"w": w})
     assert torch.equal(value, torch.from_numpy(evaluate(origin, {"w": w.numpy()}).copy()))
     assert tuple(value.shape) == shape_after(origin.function, [(4, 3)], origin.numbers)
+
+
+class Centred(nn.Module):
+    """Root mean squares as Gemma takes them, times one more than the weight; a mean and deviation likewise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6) * 0.1)
+        self.gain = nn.Parameter(torch.randn(6) * 0.1)
+        self.shift = nn.Parameter(torch.randn(6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * (1.0 + self.weight)
+        return nn.functional.layer_norm(x, (6,), self.gain + 1.0, self.shift)
+
+
+def test_a_norm_by_one_more_than_its_weight_keeps_the_weight(tmp_path: Path) -> None:
+    made = Generated(Centred(), (torch.randn(2, 6),), tmp_path / "out").proved()
+    assert "F.rms_norm(x, (6,), weight=self.weight + 1.0, eps=1e-06)" in made.text
+    assert "F.layer_norm(x, (6,), weight=self.gain + 1.0, bias=self.shift)" in made.text
+
+
+class Joined(nn.Module):
+    """Projections that are joined as they are called, as WavLM's biases are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query = nn.Linear(6, 3)
+        self.key = nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = torch.cat([self.query.weight, self.key.weight])
+        return torch.tanh(nn.functional.linear(x, weight, torch.cat([self.query.bias, self.key.bias])))
+
+
+def test_parameters_that_are_joined_as_they_are_read_stay_the_sources(tmp_path: Path) -> None:
+    source = nn.Sequential(Joined(), nn.Linear(6, 2))
+    made = Generated(source, (torch.randn(2, 6),), tmp_path / "out").proved()
+    assert "torch.cat([self.query.weight, self.key.weight])" in made.text
+    assert "torch.cat([self.query.bias, self.key.bias])" in made.text

@@ -132,14 +132,19 @@ def _is_whole(card: Card, node: ir.Node) -> bool:
 
 
 def _is_named(card: Card, node: ir.Node, facts: Facts) -> bool:
-    """Whether the layer's weights bear its own names in the source: else its state dict would have others.
-
-    Names that no module's parameters can have, of a source of another framework, are not in any state dict.
-    """
+    """Whether the layer's weights bear its own names in the source: else its state dict would have others."""
     given = inputs_of(node)
     slots = ((name, slot) for name, slot in card.weights.items() if name in given)
     weights = ((slot.name, weight_for(card, facts, name, slot, given[name][0])) for name, slot in slots)
-    return all(weight.is_named(key) or not _is_of_modules(weight.origin) for key, weight in weights)
+    return all(is_called(weight, key) for key, weight in weights)
+
+
+def is_called(weight: Weight, key: str) -> bool:
+    """Whether a weight bears the name in the source that a layer has for it.
+
+    Names that no module's parameters can have, of a source of another framework, are not in any state dict.
+    """
+    return weight.is_named(key) or not _is_of_modules(weight.origin)
 
 
 def _is_of_modules(origin: Origin) -> bool:

@@ -11,7 +11,8 @@ from interlingua.ir import metadata
 from interlingua.ir.facts import qualified
 from interlingua.ir.older_opsets import expand_composites, lower
 from interlingua.ir.opset import OPSET
-from interlingua.ir.origin import parameters
+from interlingua.ir.origin import Call, Parameter, parameters
+from interlingua.onnx.constants import state_constants
 from interlingua.onnx.rotary import SINCE, name_rotations
 from interlingua.onnx.writer import save
 from interlingua.own_operators import STOP_GRADIENT
@@ -50,6 +51,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
         run(model, (RemoveNoOps, RemoveUnused), notes=request.options.notes)
     lower(model, opset)
     name_weights(model)
+    state_constants(model)
     if not request.dry:
         InferShapes(request.options.notes).call(model)
         save(model, request.folder / FILE, external_data=request.options.external_data)
@@ -75,6 +77,14 @@ def name_weights(model: ir.Model) -> None:
             graph.initializers.pop(name)
             value.name = held[0]
             graph.register_initializer(value)
+            _tell_turned(value)
+
+
+def _tell_turned(value: ir.Value) -> None:
+    """Tells who reads the file how the initializer's axes were turned, so that it can turn them back."""
+    said = metadata.origin(value)
+    if isinstance(said, Call) and said.function == "transpose" and isinstance(said.operands[0], Parameter):
+        metadata.set_permutation(value, [int(axis) for axis in said.numbers])
 
 
 def _mapped(node: ir.Node) -> Mapped:

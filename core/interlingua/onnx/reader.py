@@ -16,6 +16,7 @@ from interlingua.errors import InvalidSource, UntrustedSource, UsageError
 from interlingua.ir import metadata
 from interlingua.ir.scopes import record_scopes
 from interlingua.notes import Notes
+from interlingua.onnx.constants import record_constants
 from interlingua.onnx.prepare import prepare, tensors
 from interlingua.onnx.recognise import text_form
 from interlingua.onnx.skeleton import Weight, attach, skeleton, wrong_tensors
@@ -68,6 +69,7 @@ def load(path: Path, notes: Notes | None = None) -> ir.Model:
         ) from error
     attach(proto, model, path, weights)
     _forget_origins(model)
+    record_constants(model)
     record_scopes(model)
     _check_structure(model, path)
     return model

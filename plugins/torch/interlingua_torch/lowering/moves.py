@@ -79,6 +79,13 @@ def _taken(given: Sequence[ast.expr], shapes: Shapes, numbers: Numbers) -> ast.e
     return _indexed(given[0], [*[":"] * axis, repr(entries)])
 
 
+def _joined(given: Sequence[ast.expr], shapes: Shapes, numbers: Numbers) -> ast.expr:
+    """`torch.cat([q, k, v])`."""
+    axis = int(numbers[0])
+    whole: list[ast.expr] = [ast.List(list(given), ast.Load())]
+    return expressions.call("torch.cat", whole, {"dim": axis} if axis else {})
+
+
 def _flipped(given: Sequence[ast.expr], shapes: Shapes, numbers: Numbers) -> ast.expr:
     """`w.flip(0)`."""
     return expressions.method(given[0], "flip", [int(number) for number in numbers])
@@ -103,6 +110,7 @@ MOVES: Mapping[str, Move] = {
     "reshape": _reshaped,
     "slice": _sliced,
     "take": _taken,
+    "concat": _joined,
     "flip": _flipped,
     "negative": _negative,
     "add": _by_number("+"),

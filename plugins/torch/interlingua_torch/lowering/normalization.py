@@ -10,8 +10,9 @@ import onnx_ir as ir
 
 from interlingua.cards import Facts
 from interlingua.codegen import expressions
-from interlingua.codegen.lowering import Context
+from interlingua.codegen.lowering import Context, is_called
 from interlingua.codegen.parts import is_read, unpack
+from interlingua.codegen.weights import Weight
 from interlingua.errors import Unsupported
 from interlingua.ir.edit import constant
 from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
@@ -57,7 +58,10 @@ def _is_neutral(context: Context, value: ir.Value | None, number: float) -> bool
 
 @lowers("LayerNormalization", "RMSNormalization")
 def over_last_axes(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
-    """`nn.LayerNorm` with trained weights; a function where the model computes them or reads the statistics."""
+    """`nn.LayerNorm` with trained weights; a function where the model computes them or reads the statistics.
+
+    Weights that the source has under other names, or in another form (`1 + weight`), are given to the function too.
+    """
     source, scale, *rest = node.inputs
     assert source is not None and scale is not None
     if source.shape is None:
@@ -66,7 +70,8 @@ def over_last_axes(context: Context, node: ir.Node, facts: Facts) -> ast.expr | 
     last = facts["axis"] - len(source.shape) if facts["axis"] >= 0 else facts["axis"]
     sizes = known((shape_of(source) or ())[last:])
     whole = _of_shape(scale, sizes) and _of_shape(bias, sizes)
-    if whole and not _extra(node) and all(is_constant(v) and is_trained(v) for v in (scale, bias) if v):
+    own = all(_is_own(context, value, key) for value, key in ((scale, "weight"), (bias, "bias")) if value is not None)
+    if whole and own and not _extra(node):
         return by_cards(context, node, without(facts, "axis", "stash_type"))
     if _is_neutral(context, scale, 1) and _is_neutral(context, bias, 0):
         scale = bias = None
@@ -88,6 +93,13 @@ def over_last_axes(context: Context, node: ir.Node, facts: Facts) -> ast.expr | 
         return call
     scaled = expressions.operator("*", call, weight)
     return scaled if added is None else expressions.operator("+", scaled, added)
+
+
+def _is_own(context: Context, value: ir.Value, key: str) -> bool:
+    """Whether a layer can own the weight, under the name that it has in the source's state."""
+    if not is_constant(value) or not is_trained(value):
+        return False
+    return not context.dialect.keeps_state or is_called(Weight(value), key)
 
 
 def _last_sizes(source: ast.expr, axis: int) -> ast.expr:

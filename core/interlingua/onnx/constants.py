@@ -1,0 +1,71 @@
+"""Which numbers of an ONNX file are constants of the source's code, and not parameters that training moves.
+
+A file has no word for it: what is told here is what PyTorch's exporter says of its initializers, and that a constant
+of ours is a `Constant` node.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import onnx_ir as ir
+
+from interlingua.ir import metadata
+from interlingua.ir.edit import SMALL, constant, is_initializer
+from interlingua.ir.origin import Constant
+
+_KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
+_FOLDED = "pkg.onnxscript.optimizer.folded_from"
+_MADE = re.compile(
+    r"(val|scalar_tensor_default|lifted_tensor|clone|zeros|ones|full|arange|zeros_like|ones_like|full_like)(_\d+)?"
+)
+"""What PyTorch's exporter calls numbers of its own, and of operators that make tensors out of nothing."""
+
+
+def record_constants(model: ir.Model) -> None:
+    """Tells initializers that they are constants, where PyTorch's exporter told which ones are parameters."""
+    values = list(model.graph.initializers.values())
+    if not any(_KIND in value.metadata_props for value in values):
+        return
+    for value in values:
+        kind = value.metadata_props.get(_KIND)
+        if kind == "CONSTANT_TENSOR" or (kind is None and _is_made(value)):
+            metadata.set_origin(value, Constant(value.name or ""))
+
+
+def _is_made(value: ir.Value) -> bool:
+    """Whether the exporter made the number, out of nothing but numbers of its own.
+
+    One that is the same everywhere may be filled to the shape of something else.
+    """
+    try:
+        sources = [str(name) for name in ast.literal_eval(value.metadata_props.get(_FOLDED, "[]"))]
+    except (SyntaxError, ValueError, TypeError):
+        return False
+    made = _MADE.fullmatch(value.name or "") is not None
+    if all(_MADE.fullmatch(name) for name in sources):
+        return made or bool(sources)
+    array = constant(value)
+    filled = array is not None and array.size > 1 and bool((array == array.flat[0]).all())
+    return made and filled and not any("." in name for name in sources)
+
+
+def state_constants(model: ir.Model) -> None:
+    """Replaces each small initializer of real numbers that is a constant of the source's code by a `Constant` node."""
+    graph = model.graph
+    nodes: list[ir.Node] = []
+    for name, value in list(graph.initializers.items()):
+        floating = value.dtype is not None and value.dtype.is_floating_point()
+        fixed = metadata.is_constant(value) and not metadata.is_state(value) and is_initializer(value)
+        tensor = value.const_value
+        if not (floating and fixed and tensor is not None and tensor.size <= SMALL) or value.is_graph_output():
+            continue
+        node = ir.node("Constant", [], {"value": ir.tensor(tensor.numpy().copy(), dtype=tensor.dtype)}, name=name)
+        heir = node.outputs[0]
+        graph.initializers.pop(name)
+        heir.name, heir.type, heir.shape = name, value.type, value.shape
+        value.replace_all_uses_with(heir)
+        nodes.append(node)
+    if nodes:
+        graph.insert_before(graph[0], nodes)
