@@ -224,3 +224,50 @@ def test_a_factor_of_the_keys_is_no_scale(sizes):
     scores = graph("MatMul", q, graph("Transpose", k, perm=[0, 1, 3, 2]))
     scores = graph("Mul", scores, graph.weight(random(*sizes), "factor"))
     check_graph(graph, graph("MatMul", graph("Softmax", scores), v), None, **QUERY)
+
+
+def bounded(graph: Graph, *, outer: float = 2.0, before: str = "", after: str = "") -> str:
+    """Attention whose scores a tanh bounds by 2, with masks before and after it."""
+    q, k, v = (graph.input(name, ["N", 4, 5, 8]) for name in "qkv")
+    factor, bound, other = (graph("Constant", value_float=each) for each in (0.3, 2.0, outer))
+    scores = graph("Mul", graph("MatMul", q, graph("Transpose", k, perm=[0, 1, 3, 2])), factor)
+    scores = graph("Add", scores, before) if before else scores
+    scores = graph("Mul", graph("Tanh", graph("Div", scores, bound)), other)
+    scores = graph("Add", scores, after) if after else scores
+    return graph("MatMul", graph("Softmax", scores), v)
+
+
+def test_scores_that_a_tanh_bounds_below_a_mask():
+    graph = Graph(18)
+    mask = np.where(np.tril(np.ones((5, 5))), random(5, 5), -np.inf).astype(np.float32)
+    model = check_graph(graph, bounded(graph, after=graph.weight(mask, "mask")), ONE, **QUERY)
+    said = model.graph.node(0).attributes
+    assert said["softcap"].as_float() == 2.0 and said["scale"].as_float() == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("place", ["before", "between"])
+def test_what_a_tanh_bounds_with_its_mask_is_no_attention(place):
+    graph = Graph(18)
+    mask = graph.weight(random(5, 5), "mask")
+    y = bounded(graph, before=mask) if place == "before" else bounded(graph, outer=-2.0, after=mask)
+    check_graph(graph, y, None, **QUERY)
+
+
+def test_a_bound_of_another_size_is_a_scale_of_the_curve():
+    graph = Graph(18)
+    y = bounded(graph, outer=5.0)
+    said = check_graph(graph, y, ONE, **QUERY).graph.node(0).attributes
+    assert said["softcap"].as_float() == 5.0 and said["scale"].as_float() == pytest.approx(0.3 * 5 / 2)
+
+
+def test_heads_repeated_for_groups_of_queries_in_pieces():
+    graph = Graph(18)
+    q = graph.input("q", ["N", 4, 5, 8])
+    wide = []
+    for name in "kv":
+        apart = graph("Unsqueeze", graph.input(name, ["N", 2, 5, 8]), np.asarray([2]))
+        repeated = graph("Expand", apart, np.asarray([1, 1, 2, 1, 1]))
+        wide.append(graph("Reshape", repeated, np.asarray([0, 4, 5, 8])))
+    scores = graph("MatMul", q, graph("Transpose", wide[0], perm=[0, 1, 3, 2]))
+    y = graph("MatMul", graph("Softmax", scores), wide[1])
+    check_graph(graph, y, ONE, q=QUERY["q"], k=random(2, 2, 5, 8, seed=7), v=random(2, 2, 5, 8, seed=8))

@@ -36,6 +36,8 @@ class _Scores:
 
     product: ir.Node
     scale: float = 1.0
+    bound: float = 0.0
+    """The bound of the products, by tanh; 0 for none."""
     added: list[ir.Value] = dataclasses.field(default_factory=list)
     filled: list[tuple[ir.Value, bool, float]] = dataclasses.field(default_factory=list)
     """Condition, whether it is true where scores are kept, and what stands elsewhere."""
@@ -45,9 +47,9 @@ class _Scores:
     """What queries are multiplied by or divided by beside a number: one factor a head, or a query."""
 
     @property
-    def masked(self) -> bool:
-        """Whether anything masks the scores."""
-        return bool(self.added or self.filled or self.windows)
+    def changed(self) -> bool:
+        """Whether anything bounds or masks the scores."""
+        return bool(self.bound or self.added or self.filled or self.windows)
 
 
 def _scores(reading: Reading, value: ir.Value | None, like: ir.Value) -> _Scores | None:
@@ -61,6 +63,9 @@ def _scores(reading: Reading, value: ir.Value | None, like: ir.Value) -> _Scores
         return _filled(reading, node, like)
     if node.op_type == "Reshape":
         return _by_windows(reading, node, like)
+    bounded = _bounded(reading, node, like) if node.op_type == "Mul" else None
+    if bounded is not None:
+        return bounded
     for inner, other in sides(node) if node.op_type != "Div" else sides(node)[:1]:
         mark = reading.mark()
         factor = stated(other)
@@ -71,13 +76,26 @@ def _scores(reading: Reading, value: ir.Value | None, like: ir.Value) -> _Scores
                 return found
         elif node.op_type in ("Mul", "Div") and (factor is None or factor > 0):
             found = _scores(reading, inner, like)
-            if found is not None and not found.masked:
+            if found is not None and not found.changed:
                 if factor is not None:
                     found.scale *= factor if node.op_type == "Mul" else 1 / factor
                     return found
                 if _is_of_queries(other, found.product):
                     found.factors.append((node.op_type, other))
                     return found
+        reading.back(mark)
+    return None
+
+
+def _bounded(reading: Reading, node: ir.Node, like: ir.Value) -> _Scores | None:
+    """The scores below `bound · Tanh(scores / bound)`."""
+    for inner, other in sides(node):
+        mark, bound = reading.mark(), stated(other)
+        curve = reading.made(inner, "Tanh") if bound is not None and bound > 0 and reading.alone(inner) else None
+        found = None if curve is None else _scores(reading, curve.inputs[0], like)
+        if found is not None and bound is not None and not found.changed:
+            found.bound, found.scale = bound, found.scale * bound
+            return found
         reading.back(mark)
     return None
 
@@ -173,10 +191,11 @@ def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     """Replaces `MatMul(Softmax(scale · MatMul(Q, Transpose(K)) + mask), V)` by `Attention(Q, K, V, mask)`.
 
     The scale may stand on queries, keys or scores, a factor for each head or query on the scores; masks are added or
-    filled in; heads repeated for groups of queries become grouped attention. Shifted windows, each with a mask of its
-    own, become heads. A row that is masked whole is NaN in the spelling and zeros in the operator, so masks that are
-    not known to be finite are taken only where the source guards against NaN, or the mask is a constant that leaves
-    something in each row. Parts in between that are used elsewhere, or a Dropout there, keep the spelling.
+    filled in, a bound by tanh stands below them; heads repeated for groups of queries become grouped attention.
+    Shifted windows, each with a mask of its own, become heads. A row that is masked whole is NaN in the spelling and
+    zeros in the operator, so masks that are not known to be finite are taken only where the source guards against NaN,
+    or the mask is a constant that leaves something in each row. Parts in between that are used elsewhere, or a Dropout
+    there, keep the spelling.
     """
     weights, value = node.inputs[0], node.inputs[1]
     guarded = _guarded(reading, weights)
@@ -219,6 +238,7 @@ def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     size, scale = (shape_of(query) or (None,))[-1], found.scale * first * second
     if not isinstance(size, int) or not near(scale, 1 / math.sqrt(size), query):
         attributes["scale"] = scale
+    attributes |= {"softcap": found.bound} if found.bound else {}
     operands = [query, key, value, mask]
     if found.windows is not None:
         inner = windows.with_windows(node, operands, attributes, found.windows[1])

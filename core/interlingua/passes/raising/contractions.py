@@ -152,10 +152,10 @@ def unfolded(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     """Replaces `Reshape(MatMul(Reshape(Transpose(X)), Reshape(Transpose(Y))))` by a product over the axes themselves.
 
     So tf2onnx' spelling of an einsum comes, which makes one axis of all that a matrix has in one. Only where fewer
-    nodes say it.
+    nodes say it. What is repeated, as heads of keys and values are for groups of queries, keeps its spelling.
     """
     found = contraction(node)
-    if found is None:
+    if found is None or any(maker(value, "Expand", "Tile") is not None for value in (found.left, found.right)):
         return None
     if len(found.nodes) < 3 or not found.shared()[0] or not _once(found):
         return None
