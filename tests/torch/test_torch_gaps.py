@@ -119,3 +119,33 @@ def test_a_transformer_with_padding_is_converted_and_its_fast_path_told(tmp_path
     more = torch.cat([WORDS, WORDS[:1].flip(1)])
     with torch.no_grad():
         torch.testing.assert_close(made.model(more, more[:, :4]), module(more, more[:, :4]), rtol=1e-5, atol=1e-6)
+
+
+class Configuration:
+    """As Hugging Face's library has it, with a way of its own to multiply by experts."""
+
+    _experts_implementation = "grouped_mm"
+
+
+class Mixture(nn.Module):
+    """Two experts, multiplied by in batches, or by an operator that nobody exports."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = Configuration()
+        self.experts = nn.Parameter(torch.randn(2, 3, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        chosen = (x.sum(-1) > 0).long()
+        if self.config._experts_implementation != "batched_mm":
+            return torch.stack([row @ self.experts[int(place)] for row, place in zip(x, chosen, strict=True)])
+        return torch.bmm(x[:, None], self.experts[chosen])[:, 0]
+
+
+def test_experts_of_a_mixture_are_exported_in_batches(tmp_path: Path) -> None:
+    module = Mixture()
+    made = Generated(module, (torch.randn(5, 3),), tmp_path / "out", dynamic={"x": {0: "tokens"}}).proved()
+    assert module.config._experts_implementation == "grouped_mm"
+    more = torch.randn(7, 3)
+    with torch.no_grad():
+        torch.testing.assert_close(made.model(more), module(more), rtol=1e-5, atol=1e-6)

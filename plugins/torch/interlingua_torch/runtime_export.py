@@ -14,7 +14,7 @@ from .runtime_gaps import without_gaps
 from .runtime_in_place import calls_in_place, tell_in_place
 from .runtime_pixels import with_plain_pixels
 from .runtime_recurrent import projected, translations, unrolled, whole
-from .runtime_transformers import plain, watched
+from .runtime_transformers import experts_in_batches, plain, watched
 from .runtime_values import Problem, one_line
 from .runtime_whole import kept_whole
 
@@ -205,8 +205,16 @@ def export_module(model, folder):
         Problem: no exporter takes it; the reason of each is told.
     """
     tried = []
-    watch = watched(model.module)
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet() as caught, _math(), plain(), watch as seen:
+    watch, batches = watched(model.module), experts_in_batches(model.module)
+    with (
+        torch.random.fork_rng(devices=[]),
+        torch.no_grad(),
+        _quiet() as caught,
+        _math(),
+        plain(),
+        batches,
+        watch as seen,
+    ):
         for name, rung in _rungs(model, folder):
             try:
                 told, made = rung()

@@ -1,12 +1,16 @@
-"""Runs `nn.Transformer` by its layers' own code, which PyTorch can export, instead of by its fast path of inference.
+"""Runs transformers by code that PyTorch can export.
 
-The fast path asks masks for their values, and sets what an encoder gives for padding to zero.
+`nn.Transformer` has a fast path of inference that asks masks for their values, and sets what an encoder gives for
+padding to zero; the library of Hugging Face multiplies by a mixture's experts in groups, by an operator of its own.
 """
 
 import contextlib
 
 import torch
 from torch.nn.modules import transformer
+
+GROUPED = ("_experts_implementation", "grouped_mm", "deepgemm")
+"""What a configuration calls how it multiplies by experts, and the ways that PyTorch does not export."""
 
 
 def _as_said(mask, is_causal=None, size=None):
@@ -25,6 +29,21 @@ def plain():
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
         transformer._detect_is_causal_mask = detect
+
+
+@contextlib.contextmanager
+def experts_in_batches(module):
+    """The experts of a mixture as batches of products, where the library offers that, while the block lasts."""
+    configs = {id(config): config for config in (getattr(each, "config", None) for each in module.modules())}
+    chosen = [config for config in configs.values() if getattr(config, GROUPED[0], None) in GROUPED[1:]]
+    kept = [(config, getattr(config, GROUPED[0])) for config in chosen]
+    for config in chosen:
+        setattr(config, GROUPED[0], "batched_mm")
+    try:
+        yield
+    finally:
+        for config, said in kept:
+            setattr(config, GROUPED[0], said)
 
 
 @contextlib.contextmanager
