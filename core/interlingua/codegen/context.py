@@ -387,6 +387,9 @@ class Context:
         """Lowers nodes in their order; what cannot be said is kept in `refusals`."""
         while nodes:
             node = self._node = nodes.pop(0)
+            if self.refusals and any(value is not None and value.dtype is None for value in node.inputs):
+                self.refuse(node)  # what was refused would have told the type
+                continue
             try:
                 self._lower_node(self, node)
             except Unsupported as refusal:

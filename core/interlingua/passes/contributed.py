@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
-from interlingua.ir.edit import add_initializer, fresh_name, graph_of, replace
+from interlingua.ir import metadata
+from interlingua.ir.edit import add_initializer, graph_of, replace
 from interlingua.ir.facts import known, shape_of
 from interlingua.ir.origin import Constant
+from interlingua.notes import Approximated
 from interlingua.passes.base import Pass
+from interlingua.passes.contributed_made import Made, Outputs
+from interlingua.passes.contributed_quantized import QUANTIZED, ROUNDED
 
 DOMAIN = "com.microsoft"
-Outputs = Sequence[ir.Value | None]
 
 
 class RewriteContributed(Pass):
@@ -30,7 +32,7 @@ class RewriteContributed(Pass):
             rule = RULES.get(node.op_type)
             if rule is None or not (node.domain == DOMAIN or node.op_type in STANDING_AS_STANDARD):
                 continue
-            made = _Made(node)
+            made = Made(node)
             outputs = rule(made)
             if outputs is None or any(_is_read(old) for old in node.outputs[len(outputs) :]):
                 continue
@@ -38,6 +40,9 @@ class RewriteContributed(Pass):
                 continue
             for name, number, value in made.numbers:
                 value.replace_all_uses_with(add_initializer(graph_of(node), name, number, Constant(name)))
+            if node.op_type in ROUNDED:
+                text = f"{node.op_type} in floats: where a number lies between two whole ones, it may be the other"
+                self.notes.add(Approximated(str(metadata.place(node)), text))
             replace(node, made.nodes, outputs)
             changed = True
         return changed
@@ -51,57 +56,19 @@ def _is_read(value: ir.Value) -> bool:
     return bool(value.uses()) or value.is_graph_output()
 
 
-class _Made:
-    """The nodes that are to stand in the place of one, and the numbers they need."""
-
-    def __init__(self, node: ir.Node) -> None:
-        self.node = node
-        self.nodes: list[ir.Node] = []
-        self.numbers: list[tuple[str, np.ndarray[Any, Any], ir.Value]] = []
-
-    def input(self, index: int) -> ir.Value | None:
-        return self.node.inputs[index] if index < len(self.node.inputs) else None
-
-    def attribute(self, name: str, default: Any) -> Any:
-        return self.node.attributes[name].value if name in self.node.attributes else default
-
-    def op(self, op: str, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
-        converted = [ir.convenience.convert_attribute(k, v) for k, v in attributes.items() if v is not None]
-        stem = f"{self.node.outputs[0].name}_{op.lower()}"
-        first = next((value for value in inputs if value is not None), None)
-        kind = ir.TensorType(ir.DataType.INT64) if op == "Shape" else None if first is None else first.type
-        output = ir.Value(name=fresh_name(graph_of(self.node), stem), type=kind)
-        self.nodes.append(ir.Node("", op, inputs, converted, outputs=[output]))
-        return output
-
-    def number(self, number: Any, dtype: ir.DataType | None = None) -> ir.Value:
-        source = self.node.inputs[0]
-        kind = dtype or (source.dtype if source is not None else None) or ir.DataType.FLOAT
-        value = ir.Value(name=f"{self.node.outputs[0].name}_number_{len(self.numbers)}")
-        self.numbers.append((value.name or "", np.asarray(number, kind.numpy()), value))
-        return value
-
-    def plus(self, *terms: ir.Value | None) -> ir.Value:
-        given = [term for term in terms if term is not None]
-        total = given[0]
-        for term in given[1:]:
-            total = self.op("Add", total, term)
-        return total
-
-
-def _gelu(made: _Made) -> Outputs | None:
+def _gelu(made: Made) -> Outputs | None:
     """`FastGelu(X, b)` → `Gelu(X + b, approximate="tanh")`; `BiasGelu` and `Gelu` are exact."""
     approximate = "tanh" if made.node.op_type == "FastGelu" else None
     return [made.op("Gelu", made.plus(made.input(0), made.input(1)), approximate=approximate)]
 
 
-def _quick_gelu(made: _Made) -> Outputs | None:
+def _quick_gelu(made: Made) -> Outputs | None:
     """`QuickGelu(X, alpha)` → `X * Sigmoid(alpha * X)`."""
     scaled = made.op("Mul", made.input(0), made.number(made.attribute("alpha", 1.702)))
     return [made.op("Mul", made.input(0), made.op("Sigmoid", scaled))]
 
 
-def _turned(made: _Made, value: ir.Value | None, turn: bool) -> ir.Value | None:
+def _turned(made: Made, value: ir.Value | None, turn: bool) -> ir.Value | None:
     shape = shape_of(value)
     if not turn or value is None:
         return value
@@ -111,7 +78,7 @@ def _turned(made: _Made, value: ir.Value | None, turn: bool) -> ir.Value | None:
     return made.op("Transpose", value, perm=[*axes[:-2], axes[-1], axes[-2]])
 
 
-def _product(made: _Made) -> Outputs | None:
+def _product(made: Made) -> Outputs | None:
     """`FusedMatMul(A, B, alpha, transA, transB)` → `alpha * (A' @ B')`."""
     if made.attribute("transBatchA", 0) or made.attribute("transBatchB", 0):
         return None
@@ -124,7 +91,7 @@ def _product(made: _Made) -> Outputs | None:
     return [result if alpha == 1 else made.op("Mul", result, made.number(alpha))]
 
 
-def _activated(made: _Made, value: ir.Value, name: str, parameters: Sequence[float]) -> ir.Value | None:
+def _activated(made: Made, value: ir.Value, name: str, parameters: Sequence[float]) -> ir.Value | None:
     if name in ("Relu", "Sigmoid", "Tanh"):
         return made.op(name, value)
     if name == "LeakyRelu" and len(parameters) == 1:
@@ -136,7 +103,7 @@ def _activated(made: _Made, value: ir.Value, name: str, parameters: Sequence[flo
     return value if not name else None
 
 
-def _convolution(made: _Made) -> Outputs | None:
+def _convolution(made: Made) -> Outputs | None:
     """`FusedConv(X, W, B, Z, activation)` → `activation(Conv(X, W, B) + Z)`."""
     names = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
     kept = {name: made.attribute(name, None) for name in names}
@@ -146,7 +113,7 @@ def _convolution(made: _Made) -> Outputs | None:
     return None if activated is None else [activated]
 
 
-def _skip_normalization(made: _Made) -> Outputs | None:
+def _skip_normalization(made: Made) -> Outputs | None:
     """`SkipLayerNormalization(X, skip, gamma, beta, b)` → `LayerNormalization(X + skip + b, gamma, beta)`."""
     simplified = made.node.op_type == "SkipSimplifiedLayerNormalization"
     scale = made.input(2)
@@ -160,13 +127,13 @@ def _skip_normalization(made: _Made) -> Outputs | None:
     return [result, None, None, total]
 
 
-def _simplified(made: _Made) -> Outputs | None:
+def _simplified(made: Made) -> Outputs | None:
     """`SimplifiedLayerNormalization(X, scale)` → `RMSNormalization(X, scale)`."""
     axis, epsilon = int(made.attribute("axis", -1)), float(made.attribute("epsilon", 1e-5))
     return [made.op("RMSNormalization", made.input(0), made.input(1), axis=axis, epsilon=epsilon)]
 
 
-def _embedding(made: _Made) -> Outputs | None:
+def _embedding(made: Made) -> Outputs | None:
     """`EmbedLayerNormalization(ids, …)` → the `LayerNormalization` of the sum of each table's `Gather`."""
     ids, segments, words, positions, segment_table, scale, shift = (made.input(index) for index in range(7))
     if made.input(8) is not None:
@@ -183,7 +150,7 @@ def _embedding(made: _Made) -> Outputs | None:
     return [made.op("LayerNormalization", total, scale, shift, axis=-1, epsilon=epsilon), None, total]
 
 
-def _attention(made: _Made) -> Outputs | None:
+def _attention(made: Made) -> Outputs | None:
     """`MultiHeadAttention(Q, K, V, b, attention_bias)` of three axes each → `Attention` of the shifted inputs."""
     heads, scale = int(made.attribute("num_heads", 0)), made.attribute("scale", None)
     given = [made.input(index) for index in range(3)]
@@ -209,7 +176,7 @@ def _attention(made: _Made) -> Outputs | None:
     return [made.op("Attention", *given, *mask, q_num_heads=heads, kv_num_heads=heads, is_causal=causal, **said)]
 
 
-def _rotary(made: _Made) -> Outputs | None:
+def _rotary(made: Made) -> Outputs | None:
     """`RotaryEmbedding(X, positions, cos, sin)` → the standard's, which has the positions last."""
     x, positions, cos, sin = (made.input(index) for index in range(4))
     shape, places, table = shape_of(x), shape_of(positions), known(shape_of(cos))
@@ -225,7 +192,7 @@ def _rotary(made: _Made) -> Outputs | None:
     return [made.op("RotaryEmbedding", x, cos, sin, positions, **said)]
 
 
-RULES: dict[str, Callable[[_Made], Outputs | None]] = {
+RULES: dict[str, Callable[[Made], Outputs | None]] = {
     "BiasGelu": _gelu,
     "EmbedLayerNormalization": _embedding,
     "FastGelu": _gelu,
@@ -238,4 +205,5 @@ RULES: dict[str, Callable[[_Made], Outputs | None]] = {
     "SimplifiedLayerNormalization": _simplified,
     "SkipLayerNormalization": _skip_normalization,
     "SkipSimplifiedLayerNormalization": _skip_normalization,
+    **QUANTIZED,
 }
