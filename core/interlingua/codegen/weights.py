@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from interlingua.axes import Rearrangement
 from interlingua.errors import Refusal, Unsupported, UnsupportedModel
-from interlingua.ir.metadata import origin
+from interlingua.ir.metadata import origin, permutation
 from interlingua.ir.origin import FUNCTIONS, Call, Origin, Parameter, shape_after, simplified
 from interlingua.ir.stream import write_array
 
@@ -50,8 +50,13 @@ class Weight:
     steps: tuple[Step, ...] = ()
 
     def is_named(self, key: str) -> bool:
-        """Whether it is a parameter of the source, unchanged, and called so: `layer1.conv.weight`."""
+        """Whether it is a parameter of the source, and called so: `layer1.conv.weight`.
+
+        It is unchanged, but where what wrote the file had turned it under the name that it had.
+        """
         said = self.origin
+        if isinstance(said, Call) and said.function == "transpose" and said.numbers == permutation(self.value):
+            said = said.operands[0]
         return isinstance(said, Parameter) and said.name.rpartition(".")[2] == key
 
     def then(self, *steps: Step) -> Weight:

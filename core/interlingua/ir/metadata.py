@@ -98,7 +98,10 @@ def is_state(value: ir.Value) -> bool:
 
 
 def permutation(value: ir.Value) -> tuple[int, ...] | None:
-    """The transpose that turns the source's array into the model's, for a graph input or output; None if the same."""
+    """The transpose that turns the source's array into the model's; None if they are the same.
+
+    It is told of graph inputs and outputs, and of initializers that bear a parameter's name in ONNX files of ours.
+    """
     text = value.metadata_props.get(PERMUTATION)
     return tuple(int(axis) for axis in text.split()) if text else None
 

@@ -37,6 +37,7 @@ def save(model: ir.Model, path: Path, *, external_data: bool = False) -> list[Pa
     }
     total = sum(value.const_value.nbytes for value in large.values() if value.const_value is not None)
     proto = ir.to_proto(_without(model, large))
+    proto.graph.value_info.extend(ir.serde.serialize_value(value) for value in large.values())
     foreign_types.restore(proto.graph)
     if (external_data and large) or total > LIMIT:
         beside = path.parent / f"{path.name}.data"
@@ -119,8 +120,6 @@ def _described(value: ir.Value) -> onnx.TensorProto:
     described = onnx.TensorProto(name=value.name, data_type=int(tensor.dtype), dims=shape)
     if tensor.doc_string:
         described.doc_string = tensor.doc_string
-    for key, text in value.metadata_props.items():
-        described.metadata_props.add(key=key, value=text)
     return described
 
 

@@ -7,11 +7,18 @@ from collections.abc import Container
 import onnx_ir as ir
 
 from interlingua.ir import metadata, parameters
+from interlingua.ir.origin import Constant
 from interlingua.passes.base import Pass, ensure
+
+_VARIABLE = "ReadVariableOp"
+"""What tf2onnx calls the value of a variable by."""
 
 
 class RecordOrigins(Pass):
-    """Gives every initializer that says nothing of its origin its own name as a source parameter."""
+    """Gives every initializer that says nothing of its origin its own name as a source parameter, or as a constant.
+
+    Constants are single numbers that tf2onnx writes among the weights though the source's code states them.
+    """
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
@@ -22,7 +29,9 @@ class RecordOrigins(Pass):
             if metadata.ORIGIN not in value.metadata_props
         ]
         for value, graph in silent:
-            metadata.set_origin(value, _parameter(value.name or "", graph.initializers))
+            name = value.name or ""
+            number = _is_number(value, model.producer_name or "")
+            metadata.set_origin(value, Constant(name) if number else _parameter(name, graph.initializers))
         parameters.remember(model.graph)
         return bool(silent)
 
@@ -30,6 +39,12 @@ class RecordOrigins(Pass):
         """Every initializer knows its origin."""
         values = [value for graph in model.graphs() for value in graph.initializers.values()]
         ensure(all(metadata.ORIGIN in value.metadata_props for value in values), "Every initializer knows its origin.")
+
+
+def _is_number(value: ir.Value, producer: str) -> bool:
+    """Whether the source's code states the value, by how the exporter calls it."""
+    tensor = value.const_value
+    return producer == "tf2onnx" and tensor is not None and tensor.size == 1 and _VARIABLE not in (value.name or "")
 
 
 def _parameter(name: str, names: Container[str]) -> str:

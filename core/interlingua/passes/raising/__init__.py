@@ -7,9 +7,7 @@ from typing import Any, ClassVar
 
 import onnx_ir as ir
 
-from interlingua.ir import metadata
 from interlingua.ir.edit import graph_of, replace
-from interlingua.ir.origin import Constant
 from interlingua.passes.base import Pass
 from interlingua.passes.raising import (
     activation,
@@ -19,6 +17,7 @@ from interlingua.passes.raising import (
     choices,
     contractions,
     counting,
+    filling,
     heads,
     normalization,
     pixels,
@@ -28,8 +27,6 @@ from interlingua.passes.raising import (
     rows,
 )
 from interlingua.passes.raising.reading import Reading, Rule, remember_home
-
-_WRITE_NUMBERS_AS_WEIGHTS = ("tf2onnx",)
 
 
 def _gathered(*families: Any) -> dict[str, list[Rule]]:
@@ -48,7 +45,6 @@ class _Rules(Pass):
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
-        state_numbers(model)
         remember_home(model)
         changed = False
         for node in list(model.graph.all_nodes()):
@@ -73,7 +69,8 @@ class Raise(_Rules):
     """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
 
     rules = _gathered(
-        *(activation, batch, normalization, affine, reduction, pixels, counting, rows, products, choices, attention)
+        *(activation, batch, normalization, affine, reduction, pixels, counting, filling, rows),
+        *(products, choices, attention),
     )
 
 
@@ -91,16 +88,6 @@ class MergeHeads(Pass):
         remember_home(model)
         found = [node for node in model.graph.all_nodes() if node.op_type == "Attention" and node.domain == ""]
         return sum([heads.merge_heads(node) for node in found]) > 0
-
-
-def state_numbers(model: ir.Model) -> None:
-    """Marks single numbers as constants where the exporter writes the code's own numbers among the weights."""
-    if model.producer_name not in _WRITE_NUMBERS_AS_WEIGHTS:
-        return
-    for value in model.graph.initializers.values():
-        tensor = value.const_value
-        if tensor is not None and tensor.size == 1 and not metadata.is_constant(value):
-            metadata.set_origin(value, Constant(value.name or ""))
 
 
 def _applied(rule: Rule, node: ir.Node) -> bool:
@@ -128,4 +115,4 @@ def remove_unused(reading: Reading) -> None:
                 again = True
 
 
-__all__ = ["MergeHeads", "Raise", "RaiseHeads", "RaiseStatistics", "SpellPlainly", "remove_unused", "state_numbers"]
+__all__ = ["MergeHeads", "Raise", "RaiseHeads", "RaiseStatistics", "SpellPlainly", "remove_unused"]

@@ -45,6 +45,22 @@ def is_finite(value: ir.Value | None, depth: int = 32) -> bool:
     return all(is_finite(each, depth - 1) for each in node.inputs if each is not None)
 
 
+def may_be_lowest(value: ir.Value | None, depth: int = 32) -> bool:
+    """Whether the lowest number of its type is among the constants that the value is made of."""
+    if value is None or depth == 0:
+        return False
+    array = constant(value, LARGEST)
+    if array is not None:
+        dtype = value.dtype
+        floating = dtype is not None and dtype.is_floating_point() and array.size
+        return bool(floating and array.astype(np.float64).min() <= float(dtype.min))  # type: ignore[union-attr]
+    node = maker(value, *_MOVES, *_SUMS, "Cast")
+    if node is None:
+        return False
+    read = node.inputs[:1] if node.op_type in _MOVES or node.op_type == "Cast" else node.inputs
+    return any(may_be_lowest(each, depth - 1) for each in read)
+
+
 def masks_no_row(value: ir.Value | None) -> bool:
     """Whether a constant additive mask leaves something in each row."""
     array = constant(value, LARGEST)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from interlingua.ir import metadata
 from interlingua.ir.edit import add_initializer, is_initializer
 from interlingua.ir.facts import known, shape_of
-from interlingua.ir.origin import FUNCTIONS, Call, Constant, Origin, simplified
+from interlingua.ir.origin import FUNCTIONS, Call, Constant, Origin, shape_after, simplified
 from interlingua.ir.parameters import add_constant
 from interlingua.passes.orders import order_of
 from interlingua.passes.raising.reading import attribute_int, integers
@@ -32,13 +32,39 @@ class View:
         """A part along one axis."""
         if (start, stop) == (0, self.shape[axis]):
             return self
+        function, numbers = self.steps[-1] if self.steps else ("", ())
+        if function == "transpose":
+            order = tuple(int(number) for number in numbers)
+            return self._before().sliced(order[axis], start, stop).transposed(order)
+        if function == "slice" and numbers[0] == axis:
+            first = int(numbers[1])
+            return self._before().sliced(axis, first + start, first + stop)
         shape = (*self.shape[:axis], stop - start, *self.shape[axis + 1 :])
         return View(self.value, shape, (*self.steps, ("slice", (axis, start, stop))))
 
     def transposed(self, order: Sequence[int] = (1, 0)) -> View:
         """The axes in another order."""
+        if self.steps and self.steps[-1][0] == "transpose":
+            return self._before().transposed([int(self.steps[-1][1][axis]) for axis in order])
+        if tuple(order) == tuple(range(len(self.shape))):
+            return self
         shape = tuple(self.shape[axis] for axis in order)
         return View(self.value, shape, (*self.steps, ("transpose", tuple(order))))
+
+    def _before(self) -> View:
+        """The constant before the last step."""
+        shape = tuple(known(shape_of(self.value)) or ())
+        for function, numbers in self.steps[:-1]:
+            shape = shape_after(function, [shape], numbers)
+        return View(self.value, shape, self.steps[:-1])
+
+    def followed_by(self, other: View) -> View | None:
+        """Both on each other as one part of what they are parts of; None where they do not follow each other."""
+        if not self.steps or not other.steps or self._before() != other._before():
+            return None
+        (function, numbers), (again, others) = self.steps[-1], other.steps[-1]
+        follow = function == again == "slice" and numbers[0] == others[0] == 0 and numbers[2] == others[1]
+        return self._before().sliced(0, int(numbers[1]), int(others[2])) if follow else None
 
     def reshaped(self, *shape: int) -> View:
         """The same elements in another shape."""
@@ -128,10 +154,23 @@ def split_of(node: ir.Node, value: ir.Value, size: int) -> tuple[int, int] | Non
     return sum(sizes[:index]), sum(sizes[: index + 1])
 
 
+def _merged(views: Sequence[View]) -> list[View]:
+    """The views with those as one that follow each other in one constant."""
+    found: list[View] = []
+    for view in views:
+        both = found[-1].followed_by(view) if found else None
+        if both is not None:
+            found.pop()
+        found.append(both or view)
+    return found
+
+
 def joined(graph: ir.Graph, stem: str, views: Sequence[View], shape: Sequence[int]) -> ir.Value:
     """An initializer of views on each other along the first axis, in another shape, made when somebody asks for it."""
+    views = _merged(views)
     kind = views[0].value.dtype or ir.DataType.FLOAT
-    expression = Call("reshape", (Call("concat", tuple(view.origin for view in views), (0,)),), tuple(shape))
+    whole = views[0].origin if len(views) == 1 else Call("concat", tuple(view.origin for view in views), (0,))
+    expression = Call("reshape", (whole,), tuple(shape))
 
     def load() -> ir.TensorProtocol:
         array = np.concatenate([view.array() for view in views], axis=0).reshape(shape)

@@ -30,7 +30,8 @@ def full(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     tensor = facts.get("value")
     dtype = ir.DataType.FLOAT if tensor is None else tensor.dtype
     number = 0.0 if tensor is None else tensor.numpy().reshape(-1)[0].item()
-    shape = context.given(node, "input")
+    sizes = context.sizes.entries(node.inputs[0])
+    shape = context.given(node, "input") if sizes is None else expressions.literal(tuple(sizes))
     names: dict[float, str] = {0: "torch.zeros", 1: "torch.ones"}
     if number in names:
         return _typed(context, said(context, node, names[number], f"{names[number]}(S)", S=shape), dtype)
