@@ -111,11 +111,11 @@ class TwiceOver(nn.Module):
 class ResetBefore(nn.Module):
     """A GRU that resets before the product, which no layer of torch does."""
 
-    def __init__(self) -> None:
+    def __init__(self, inward: bool, fresh: bool) -> None:
         super().__init__()
-        self.inward = nn.Linear(5, 12)
+        self.inward = nn.Linear(5, 12, bias=inward)
         self.gates = nn.Linear(4, 8, bias=False)
-        self.fresh = nn.Linear(4, 4, bias=False)
+        self.fresh = nn.Linear(4, 4, bias=fresh)
 
     def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         for step in x.unbind(1):
@@ -345,17 +345,19 @@ def test_a_projected_layer_is_written_step_by_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_gradients_through_a_loop_of_ours(tmp_path: Path) -> None:
-    module, example = ResetBefore(), (torch.randn(2, 4, 5), torch.randn(2, 4))
+@pytest.mark.parametrize(
+    ("inward", "fresh", "bias"),
+    [
+        (True, False, "bias=F.pad(self.inward.bias, (0, 12))[None]"),
+        (False, True, "bias=F.pad(self.fresh.bias, (20, 0))[None]"),
+        (True, True, "bias=torch.cat([self.inward.bias, self.inward.bias.new_zeros(8), self.fresh.bias])"),
+        (False, False, "torch.cat([self.gates.weight, self.fresh.weight])[None], hidden=hidden"),
+    ],
+    ids=["of the input", "of the state", "of some gates", "none"],
+)
+def test_a_loop_of_ours_trains_what_the_source_trains(tmp_path: Path, inward: bool, fresh: bool, bias: str) -> None:
+    module, example = ResetBefore(inward, fresh), (torch.randn(2, 4, 5), torch.randn(2, 4))
     generated, code = written(module, example, tmp_path / "out")
-    assert "def gru_cell(" in code and "nn.GRU" not in code
-    given = [[value.clone().requires_grad_() for value in example] for _ in range(2)]
-    for each, inputs in zip((module, generated), given, strict=True):
-        (each(*inputs) ** 2).sum().backward()
-    for ours, theirs in zip(*given, strict=True):
-        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
-    found = {tuple(parameter.shape): parameter.grad for parameter in generated.parameters()}
-    assert found[1, 12, 5] is not None and found[1, 12, 4] is not None and found[1, 24] is not None
-    torch.testing.assert_close(found[1, 12, 5][0], module.inward.weight.grad)
-    torch.testing.assert_close(found[1, 12, 4][0], torch.cat([module.gates.weight.grad, module.fresh.weight.grad]))
-    torch.testing.assert_close(found[1, 24][0, :12], module.inward.bias.grad)
+    assert "def gru_cell(" in code and "nn.GRU" not in code and bias in code
+    assert {name for name, each in generated.named_parameters() if each.requires_grad} == set(module.state_dict())
+    same_gradients(module, generated, *example)

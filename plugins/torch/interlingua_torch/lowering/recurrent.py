@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -61,9 +61,8 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
 def recurrent(context: Context, node: ir.Node, facts: Facts) -> None:
     """A helper with a loop over time, for what torch's own layers do not do."""
     kind = KINDS[node.op_type]
-    x, weight, recurrence, bias, lengths, hidden = tensors(
-        context, node, "X", "W", "R", "B", "sequence_lens", "initial_h"
-    )
+    x, weight, recurrence, lengths, hidden = tensors(context, node, "X", "W", "R", "sequence_lens", "initial_h")
+    bias = _bias(context, node, len(kind.gates))
     memory, peephole = tensors(context, node, "initial_c", "P") if node.op_type == "LSTM" else (None, None)
     keywords = said(
         bias=(bias, None),
@@ -81,6 +80,56 @@ def recurrent(context: Context, node: ir.Node, facts: Facts) -> None:
     call = by_helper(context, node, kind.helper, [x, weight, recurrence], keywords)
     hints = ("x", "h", "c") if node.op_type == "LSTM" else ("x", "h")
     unpack(context, node, call, *hints)
+
+
+def _bias(context: Context, node: ir.Node, gates: int) -> ast.expr | None:
+    """The biases of both directions; what the source does not have among them is no parameter."""
+    given = inputs_of(node)
+    if "B" not in given:
+        return None
+    value, graph = given["B"][0], context.model.graph
+    shape = known(shape_of(value)) if is_constant(value) else None
+    if shape is None:
+        return context.as_tensor(value)
+    directions, length = shape
+    size = length // (2 * gates)
+
+    def part(direction: int, start: int, stop: int) -> Weight:
+        cut = Weight(value).then(("slice", (0, direction, direction + 1)), ("slice", (1, start, stop)))
+        return cut.then(("reshape", (stop - start,)))
+
+    absent = [
+        [is_absent(part(d, place, place + size).origin, graph) for place in range(0, length, size)]
+        for d in range(directions)
+    ]
+    if not any(map(any, absent)):
+        return context.as_tensor(value)
+    rows = [_row(context, part, direction, size, flags) for direction, flags in enumerate(absent)]
+    if len(rows) == 1:
+        return ast.Subscript(rows[0], ast.Constant(None), ast.Load())
+    return expressions.call(context.api("torch.stack"), [ast.List(rows, ast.Load())])
+
+
+def _row(
+    context: Context, part: Callable[[int, int, int], Weight], direction: int, size: int, absent: Sequence[bool]
+) -> ast.expr:
+    """`F.pad(self.bias, (0, 12))`, or the source's biases and constants put together; `absent` tells of each gate."""
+    runs: list[tuple[bool, int, int]] = []
+    for place, flag in enumerate(absent):
+        start = runs.pop()[1] if runs and runs[-1][0] == flag else place * size
+        runs.append((flag, start, (place + 1) * size))
+    parts = [_as_named(context, part(direction, start, stop)) for _, start, stop in runs]
+    none = [flag and not each.array().any() for each, (flag, _, _) in zip(parts, runs, strict=True)]
+    if len(runs) == 2 and any(none):
+        own, gap = (parts[1], parts[0].size) if none[0] else (parts[0], parts[1].size)
+        ends = expressions.literal((gap, 0) if none[0] else (0, gap))
+        return expressions.call(context.api("torch.nn.functional.pad"), [context.tensor(own), ends])
+    own = next(each for each, (flag, _, _) in zip(parts, runs, strict=True) if not flag)
+    said: list[ast.expr] = []
+    for each, zero, (flag, _, _) in zip(parts, none, runs, strict=True):
+        fixed = expressions.method(context.tensor(own), "new_zeros", [each.size]) if zero else None
+        said.append(fixed or context.tensor(each, trainable=not flag))
+    return expressions.call(context.api("torch.cat"), [ast.List(said, ast.Load())])
 
 
 def _directions(facts: Facts) -> int:
