@@ -26,6 +26,20 @@ _POOLS = tuple(
     for axes in _AXES
 )
 
+BAGS = {f"{DOMAIN}::EmbeddingBag{mode.capitalize()}": mode for mode in ("sum", "mean", "max")}
+"""Operators that look up several rows at once, by how each makes one of them."""
+
+_BAG_RECORDS = tuple(
+    record_of(
+        name,
+        f"the {meaning} of the rows of a table that each bag of indices names, zeros for an empty one",
+        [Input("weight"), Input("indices"), Input("offsets")],
+        outputs=[Input("Y")],
+        synonyms=["embedding_bag", "EmbeddingBag"],
+    )
+    for name, meaning in zip(BAGS, ("sum", "mean", "greatest"), strict=True)
+)
+
 RECORDS = (
     record_of(
         STOP_GRADIENT,
@@ -35,6 +49,7 @@ RECORDS = (
         synonyms=["detach", "stop_gradient"],
     ),
     *_POOLS,
+    *_BAG_RECORDS,
 )
 
 
@@ -113,4 +128,57 @@ _SAME = f"""
     }}
     """
 
-FUNCTIONS = (_SAME, *(_adaptive_average(len(axes)) for axes in _AXES))
+_TAKEN = {
+    "sum": "Y = MatMul (shares, rows)",
+    "mean": """
+        total = MatMul (shares, rows)
+        count = ReduceSum <keepdims: int = 1> (shares, second)
+        least = CastLike (one, weight)
+        divisor = Max (count, least)
+        Y = Div (total, divisor)
+    """,
+    "max": """
+        last = Constant <value_ints: ints = [2]> ()
+        within = Unsqueeze (inside, last)
+        lowest = Constant <value_float: float = -inf> ()
+        lowest_like = CastLike (lowest, weight)
+        candidates = Where (within, rows, lowest_like)
+        greatest = ReduceMax <keepdims: int = 0> (candidates, second)
+        count = ReduceSum <keepdims: int = 1> (shares, second)
+        nothing = CastLike (zero, weight)
+        full = Greater (count, nothing)
+        Y = Where (full, greatest, nothing)
+    """,
+}
+
+
+def _bag(mode: str) -> str:
+    """Bags as a matrix of who is in which: the indices from each bag's offset up to the next one's."""
+    return f"""
+    <domain: "{DOMAIN}", opset_import: ["": 20]>
+    EmbeddingBag{mode.capitalize()} (weight, indices, offsets) => (Y) {{
+        zero = Constant <value_int: int = 0> ()
+        one = Constant <value_int: int = 1> ()
+        first = Constant <value_ints: ints = [0]> ()
+        second = Constant <value_ints: ints = [1]> ()
+        end = Constant <value_ints: ints = [9223372036854775807]> ()
+        rows = Gather (weight, indices)
+        length = Shape (indices)
+        limit = Squeeze (length)
+        places = Range (zero, limit, one)
+        after = Slice (offsets, second, end, first)
+        wide = Cast <to: int = 7> (after)
+        stops = Concat <axis: int = 0> (wide, length)
+        begin = Unsqueeze (offsets, second)
+        start = Cast <to: int = 7> (begin)
+        stop = Unsqueeze (stops, second)
+        begun = GreaterOrEqual (places, start)
+        going = Less (places, stop)
+        inside = And (begun, going)
+        shares = CastLike (inside, weight)
+        {_TAKEN[mode]}
+    }}
+    """
+
+
+FUNCTIONS = (_SAME, *(_adaptive_average(len(axes)) for axes in _AXES), *(_bag(mode) for mode in BAGS.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -150,3 +151,29 @@ def test_an_onnx_file_has_nothing_of_it(tmp_path: Path) -> None:
 
 def test_other_targets_have_nothing_of_it(tmp_path: Path) -> None:
     assert "detach" not in proved(Detached(), (torch.rand(3, 4),), "paddle", tmp_path / "paddle")
+
+
+class Bags(nn.Module):
+    """Words in bags of unlike length, one of them empty."""
+
+    def __init__(self, mode: str, last: bool) -> None:
+        super().__init__()
+        self.bag = nn.EmbeddingBag(9, 3, mode=mode, include_last_offset=last)
+        self.out = nn.Linear(3, 2)
+
+    def forward(self, words: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        return self.out(self.bag(words, offsets))
+
+
+@pytest.mark.parametrize("mode, last", [("mean", False), ("sum", True), ("max", False)])
+def test_bags_of_words_are_one_layer(mode: str, last: bool, tmp_path: Path) -> None:
+    """PyTorch's exporter writes a loop over bags, with decisions on the mode in it."""
+    starts = [0, 3, 3, 5] + ([7] if last else [])
+    example = (torch.tensor([1, 2, 8, 4, 4, 0, 5]), torch.tensor(starts))
+    np.savez(tmp_path / "inputs.npz", words=example[0].numpy(), offsets=example[1].numpy())
+    options = {"dynamic": {"words": {0: "words"}, "offsets": {0: "bags"}}, "verify_inputs": tmp_path / "inputs.npz"}
+    text = proved(Bags(mode, last), example, "torch", tmp_path / "torch", **options)
+    assert f'self.bag = nn.EmbeddingBag(9, 3, mode="{mode}")' in text and "while" not in text
+    proved(Bags(mode, last), example, "onnx", tmp_path / "onnx", **options)
+    nodes = onnx.load(tmp_path / "onnx" / "model.onnx").graph.node
+    assert not {"Loop", "If"} & {node.op_type for node in nodes}

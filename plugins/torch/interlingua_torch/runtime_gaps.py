@@ -106,6 +106,25 @@ def _copied(x, source, non_blocking=False):
     return torch.complex(real.expand(x.shape), imag.expand(x.shape))
 
 
+BAGS = ("Sum", "Mean", "Max")
+
+
+def _bag(weight, indices, offsets, scaled, mode, sparse, per_sample_weights, include_last_offset, padding_idx):
+    if per_sample_weights is not None or padding_idx is not None:
+        given = (weight, indices, offsets, scaled, mode, sparse, per_sample_weights, include_last_offset, padding_idx)
+        return ATEN.embedding_bag.padding_idx._op_dk(OWN, *given)
+    starts = offsets[:-1] if include_last_offset else offsets
+    found = torch.onnx.ops.symbolic(
+        "interlingua::EmbeddingBag%s" % BAGS[mode],
+        (weight, indices, starts),
+        dtype=weight.dtype,
+        shape=(starts.shape[0], weight.shape[1]),
+        version=1,
+    )
+    nothing = offsets.new_zeros(0)
+    return found, nothing, nothing, nothing
+
+
 def _put_into_slice(x, source, dim=0, start=None, end=None, step=1):
     if not x.is_complex():
         return NotImplemented
@@ -151,6 +170,7 @@ SPELLINGS = {
     ATEN.scatter_reduce.two: (_means, {ATEN.scatter_reduce.two: _scattered_mean}),
     ATEN.cross_entropy_loss.default: (_smooths, {ATEN.cross_entropy_loss.default: _smoothed_loss}),
     ATEN.einsum.default: (_multiplies_complex, {ATEN.einsum.default: _complex_einsum}),
+    ATEN.embedding_bag.padding_idx: (_always, {ATEN.embedding_bag.padding_idx: _bag}),
     ATEN.zeros.default: (_is_complex, {ATEN.zeros.default: _zeros}),
     ATEN.copy_.default: (_is_complex, {ATEN.copy.default: _copied, ATEN.slice_scatter.default: _put_into_slice}),
 }

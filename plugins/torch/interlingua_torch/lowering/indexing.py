@@ -13,9 +13,10 @@ from interlingua.codegen.lowering import Context
 from interlingua.codegen.parts import unpack
 from interlingua.codegen.weights import Weight
 from interlingua.ir.edit import constant
-from interlingua.ir.facts import inputs_of, is_constant, known, shape_of
+from interlingua.ir.facts import inputs_of, is_constant, known, qualified, shape_of
 from interlingua.ir.parameters import is_trained
 from interlingua.ir.scopes import class_around
+from interlingua.own_operators import BAGS
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.slicing import sliced, subscript
 from interlingua_torch.lowering.terms import never_negative, source
@@ -64,6 +65,23 @@ def gather(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     context.note_mapping(node, "torch.Tensor.__getitem__")
     rank = None if shape is None else len(shape)
     return subscript(context.as_tensor(data), {axis: _index(context, indices)}, rank)
+
+
+@lowers(*BAGS)
+def embedding_bag(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`nn.EmbeddingBag` where the table is trained and the source has it as a layer's, else the function."""
+    table, *others = (_input(node, name) for name in ("weight", "indices", "offsets"))
+    indices, offsets = (context.as_tensor(value) for value in others)
+    mode, sizes = {"mode": BAGS[qualified(node)]}, known(shape_of(table))
+    own = is_constant(table) and is_trained(table) and sizes is not None
+    if own and (not context.dialect.keeps_state or Weight(table).is_named("weight")):
+        layer = context.layer(node, f"{EMBEDDING}Bag", sizes or (), mode, {"weight": Weight(table)})
+        return expressions.call(layer, [indices, offsets])
+    call = expressions.call(
+        context.api("torch.nn.functional.embedding_bag"), [indices, context.as_tensor(table), offsets], mode
+    )
+    context.note_mapping(node, "torch.nn.functional.embedding_bag", call)
+    return call
 
 
 def _whole(context: Context, indices: ir.Value, size: ast.expr | None) -> ast.expr:
