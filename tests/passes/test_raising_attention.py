@@ -123,10 +123,11 @@ def test_a_boolean_mask_of_minus_infinity(guard):
     check_graph(graph, y, ["Not", "Attention"] if guard else None, hidden=given, **QUERY)
 
 
-def test_a_boolean_mask_of_a_large_number_leaves_an_even_row():
+@pytest.mark.parametrize("fill", [-1e9, float(np.finfo(np.float32).min)], ids=["large", "largest"])
+def test_a_boolean_mask_of_a_large_number_leaves_an_even_row(fill):
     graph = Graph(18)
     hidden = graph.input("hidden", ["N", 1, 1, 5], onnx.TensorProto.BOOL)
-    y, _ = spelled(graph, fill=(hidden, -1e9))
+    y, _ = spelled(graph, fill=(hidden, fill))
     given = np.zeros((2, 1, 1, 5), bool)
     given[1] = True
     check_graph(graph, y, ["Where", "Attention"], hidden=given, **QUERY)

@@ -88,6 +88,21 @@ def test_attention_is_one_call(sketch: Any) -> None:
     assert written.forward == ["return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)"]
 
 
+@pytest.mark.parametrize(
+    ("masked", "said"), [(False, "capped_attention(q, k, v, 3.0, scale=0.25)"), (True, "attention(q, k, v, mask=mask,")]
+)
+def test_attention_with_bounded_scores_is_a_helper(sketch: Any, masked: bool, said: str) -> None:
+    """A mask that may hide a row from all keys, as any that is given may, takes the helper that gives zeros for it."""
+    given = [sketch.input(name, (2, heads, 7, 8)) for name, heads in (("q", 4), ("k", 2), ("v", 2))]
+    arrays = {each.name: np.random.default_rng(3).normal(size=each.shape.numpy()).astype(np.float32) for each in given}
+    if masked:
+        given.append(sketch.input("mask", (2, 1, 7, 7)))
+        arrays["mask"] = np.where(np.tril(np.ones((2, 1, 7, 7)), -1), 0, -np.inf).astype(np.float32)
+    values = {"softcap": 3.0, "scale": 0.25}
+    written = sketch.prove(sketch.node("Attention", given, values, layer="op"), arrays=arrays)
+    assert said in "".join(written.forward)
+
+
 @pytest.mark.parametrize("height", [5, 8])
 @pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
 def test_padding_that_depends_on_the_size_is_worked_out_as_it_runs(sketch: Any, mode: str, height: int) -> None:

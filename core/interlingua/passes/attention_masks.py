@@ -1,4 +1,4 @@
-"""Widens masks of attention to all queries: the standard broadcasts them, onnxruntime wants them whole."""
+"""Masks of attention as onnxruntime wants them: for all queries, and without the lowest number of their type."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import onnx_ir as ir
 from interlingua.ir.edit import add_initializer, forget_names, insert_before
 from interlingua.ir.facts import shape_of
 from interlingua.ir.origin import Constant
+from interlingua.passes.raising import masks
 
 _MASK = 3
 
@@ -15,7 +16,9 @@ _MASK = 3
 def widen_masks(model: ir.Model) -> bool:
     """Replaces `Attention(Q, K, V, mask)` by `Attention(Q, K, V, Expand(mask, [queries, 1]))` where one row is for all.
 
-    Says whether it changed anything. The expanded mask is what the operator itself makes of it.
+    Says whether it changed anything. The expanded mask is what the operator itself makes of it. onnxruntime takes the
+    lowest number of a type for minus infinity, and gives zeros for a row of them, which sees all keys alike by the
+    standard: of a mask that may hold it, the numbers are at least the one above.
     """
     changed = False
     for node in list(model.graph.all_nodes()):
@@ -25,6 +28,10 @@ def widen_masks(model: ir.Model) -> bool:
         rows, asked = shape_of(mask), shape_of(query)
         if mask is None or query is None or asked is None or rows is None:
             continue
+        if masks.is_finite(mask) and masks.may_be_lowest(mask):
+            forget_names(model.graph)
+            mask = _above_lowest(model, node, mask)
+            changed = True
         count = asked[-2]
         if len(rows) > 1 and rows[-2] == count and count is not None:
             continue
@@ -32,6 +39,20 @@ def widen_masks(model: ir.Model) -> bool:
         _widen(model, node, mask, query, count)
         changed = True
     return changed
+
+
+def _above_lowest(model: ir.Model, node: ir.Node, mask: ir.Value) -> ir.Value:
+    """The mask whose numbers are at least the one above the lowest of their type."""
+    assert mask.dtype is not None
+    lowest = np.asarray(float(mask.dtype.min), mask.dtype.numpy())
+    stem = f"{node.outputs[0].name}_mask_least"
+    above = np.asarray(np.nextafter(lowest, np.zeros_like(lowest)))
+    least = add_initializer(model.graph, stem, above, Constant(stem))
+    bounded = ir.node("Max", [mask, least])
+    bounded.outputs[0].type, bounded.outputs[0].shape = mask.type, mask.shape
+    insert_before(node, [bounded])
+    node.replace_input_with(_MASK, bounded.outputs[0])
+    return bounded.outputs[0]
 
 
 def _widen(model: ir.Model, node: ir.Node, mask: ir.Value, query: ir.Value, count: int | str | None) -> None:

@@ -94,6 +94,24 @@ def attention(
     return y.transpose(1, 2).flatten(2) if merged else y, present_key, present_value, taken
 
 
+def capped_attention(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    softcap: float,
+    mask: torch.Tensor | None = None,
+    scale: float | None = None,
+) -> torch.Tensor:
+    """Attention whose scores a tanh bounds by `softcap`; several heads of queries may share one of keys."""
+    groups = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    scores = q @ k.transpose(-1, -2) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = softcap * torch.tanh(scores / softcap)
+    if mask is not None:
+        scores = scores + mask
+    return torch.softmax(scores, dim=-1) @ v
+
+
 def rotary_embedding(
     x: torch.Tensor,
     cos: torch.Tensor,

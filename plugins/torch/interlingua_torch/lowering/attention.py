@@ -13,6 +13,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.codegen.parts import is_read, unpack
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import inputs_of, shape_of
+from interlingua.passes.raising import masks
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_api, by_helper, said, tensors
 
@@ -31,9 +32,9 @@ def _heads(facts: Facts) -> tuple[int | None, int | None]:
 
 
 def _is_plain(node: ir.Node, facts: Facts) -> bool:
-    """Whether nothing but the fused call is asked for: its mask sees every query at least one key, or is causal."""
+    """Whether nothing is asked for but what the fused call computes, and a bound of the scores."""
     given = inputs_of(node)
-    special = facts["softcap"] or facts["left_window_size"] != -1 or facts["right_window_size"] != -1
+    special = facts["left_window_size"] != -1 or facts["right_window_size"] != -1
     extra = any(name in given for name in ("past_key", "past_value", "nonpad_kv_seqlen"))
     if special or extra or any(is_read(output) for output in node.outputs[1:]):
         return False
@@ -44,6 +45,16 @@ def _is_plain(node: ir.Node, facts: Facts) -> bool:
     axis = None if keys is None else keys[2 if len(keys) == 4 else 1]
     whole = shape is not None and len(shape) >= 2 and shape[-1] == axis
     return whole and not facts["is_causal"]
+
+
+def _sees(node: ir.Node, facts: Facts) -> bool:
+    """Whether each query sees a key, and the mask is of numbers that say so: a softmax of the scores is no NaN."""
+    if facts["softmax_precision"] is not None or facts["is_causal"]:
+        return False
+    mask = inputs_of(node).get("attn_mask")
+    if mask is None:
+        return True
+    return mask[0].dtype != ir.DataType.BOOL and (masks.is_finite(mask[0]) or masks.masks_no_row(mask[0]))
 
 
 def _split(value: ast.expr, heads: int) -> ast.expr:
@@ -65,7 +76,7 @@ def attention(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
         context, node, "Q", "K", "V", "attn_mask", "past_key", "past_value", "nonpad_kv_seqlen"
     )
     assert q is not None and k is not None and v is not None
-    if not _is_plain(node, facts):
+    if not _is_plain(node, facts) or (facts["softcap"] and not _sees(node, facts)):
         keywords = said(
             mask=(mask, None),
             past_key=(past_key, None),
@@ -85,6 +96,10 @@ def attention(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
     if merged:
         assert queries is not None and keys is not None
         q, k, v = _split(q, queries), _split(k, keys), _split(v, keys)
+    if facts["softcap"]:
+        bounded = said(mask=(mask, None), scale=(facts["scale"], None))
+        call = by_helper(context, node, "capped_attention", [q, k, v, facts["softcap"]], bounded)
+        return _joined(call) if merged else call
     grouped = queries != keys if None not in (queries, keys) else False
     keywords = said(
         attn_mask=(mask, None),
@@ -93,8 +108,10 @@ def attention(context: Context, node: ir.Node, facts: Facts) -> ast.expr | None:
         enable_gqa=(grouped, False),
     )
     call = by_api(context, node, FUSED, [q, k, v], keywords)
-    if not merged:
-        return call
+    return _joined(call) if merged else call
+
+
+def _joined(call: ast.expr) -> ast.expr:
     return expressions.method(expressions.method(call, "transpose", [1, 2]), "flatten", [2])
 
 
