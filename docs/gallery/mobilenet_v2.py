@@ -6,15 +6,28 @@ from safetensors.torch import load_model
 from torch import nn
 
 
+class Conv2dNormActivation(nn.Sequential):
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, groups=1):
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride=stride,
+                padding=kernel_size // 2,
+                bias=False,
+                groups=groups,
+            ),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU6(inplace=True),
+        )
+
+
 class InvertedResidual(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = nn.Sequential(
-            nn.Sequential(
-                nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False),
-                nn.BatchNorm2d(32),
-                nn.ReLU6(inplace=True),
-            ),
+            Conv2dNormActivation(32, 32, 3, groups=32),
             nn.Conv2d(32, 16, 1, bias=False),
             nn.BatchNorm2d(16),
         )
@@ -27,23 +40,9 @@ class InvertedResidual_2(nn.Module):
     def __init__(self, in_channels, out_channels, stride):
         super().__init__()
         self.conv = nn.Sequential(
-            nn.Sequential(
-                nn.Conv2d(in_channels, 6 * in_channels, 1, bias=False),
-                nn.BatchNorm2d(6 * in_channels),
-                nn.ReLU6(inplace=True),
-            ),
-            nn.Sequential(
-                nn.Conv2d(
-                    6 * in_channels,
-                    6 * in_channels,
-                    3,
-                    stride=stride,
-                    padding=1,
-                    groups=6 * in_channels,
-                    bias=False,
-                ),
-                nn.BatchNorm2d(6 * in_channels),
-                nn.ReLU6(inplace=True),
+            Conv2dNormActivation(in_channels, 6 * in_channels, 1),
+            Conv2dNormActivation(
+                6 * in_channels, 6 * in_channels, 3, stride=stride, groups=6 * in_channels
             ),
             nn.Conv2d(6 * in_channels, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
@@ -59,18 +58,8 @@ class InvertedResidual_3(nn.Module):
     def __init__(self, channels):
         super().__init__()
         self.conv = nn.Sequential(
-            nn.Sequential(
-                nn.Conv2d(channels, 6 * channels, 1, bias=False),
-                nn.BatchNorm2d(6 * channels),
-                nn.ReLU6(inplace=True),
-            ),
-            nn.Sequential(
-                nn.Conv2d(
-                    6 * channels, 6 * channels, 3, padding=1, groups=6 * channels, bias=False
-                ),
-                nn.BatchNorm2d(6 * channels),
-                nn.ReLU6(inplace=True),
-            ),
+            Conv2dNormActivation(channels, 6 * channels, 1),
+            Conv2dNormActivation(6 * channels, 6 * channels, 3, groups=6 * channels),
             nn.Conv2d(6 * channels, channels, 1, bias=False),
             nn.BatchNorm2d(channels),
         )
@@ -85,11 +74,7 @@ class Model(nn.Module):
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Sequential(
-                nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(32),
-                nn.ReLU6(inplace=True),
-            ),
+            Conv2dNormActivation(3, 32, 3, stride=2),
             InvertedResidual(),
             InvertedResidual_2(16, 24, 2),
             InvertedResidual_3(24),
@@ -105,9 +90,7 @@ class Model(nn.Module):
             InvertedResidual_3(160),
             InvertedResidual_3(160),
             InvertedResidual_2(160, 320, 1),
-            nn.Sequential(
-                nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6(inplace=True)
-            )
+            Conv2dNormActivation(320, 1280, 1),
         )
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1000))
 

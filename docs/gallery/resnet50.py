@@ -50,11 +50,11 @@ class Model(nn.Module):
         )
         self.layer2 = nn.Sequential(
             Bottleneck(256, 128, stride=2, downsample=True),
-            *(Bottleneck(512, 128) for _ in range(3))
+            *(Bottleneck(512, 128) for _ in range(3)),
         )
         self.layer3 = nn.Sequential(
             Bottleneck(512, 256, stride=2, downsample=True),
-            *(Bottleneck(1024, 256) for _ in range(5))
+            *(Bottleneck(1024, 256) for _ in range(5)),
         )
         self.layer4 = nn.Sequential(
             Bottleneck(1024, 512, stride=2, downsample=True),

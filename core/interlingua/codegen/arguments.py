@@ -17,6 +17,7 @@ from interlingua.names import Identifiers
 _INPUTS = ("in_channels", "in_features", "input_size")
 _OUTPUTS = ("out_channels", "out_features")
 _WIDTHS = {*_INPUTS, *_OUTPUTS, "num_features", "num_channels", "normalized_shape", "embedding_dim", "hidden_size"}
+_KERNEL, _PADDING = "kernel_size", "padding"
 _USUAL: Mapping[str, object] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
 _GENERAL = ("size", "height", "width", "length")
 """Names of sizes that tell little: another argument's may be the same."""
@@ -54,7 +55,7 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
     widths = {index for index in whole if _is_width(holes[index])}
     sizes = {index for index in whole if index not in widths and _is_size(holes[index])}
     heads = {index for index, said in known.items() if said == HEADS}
-    follows = derived(holes, whole, widths, sizes, heads, steps)
+    follows = derived(holes, whole, widths, sizes, heads, steps, _paddings(holes, whole))
     free = [index for index in whole if index not in follows]
     used = {
         base
@@ -83,6 +84,13 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
 
 def _values(hole: Hole) -> list[ast.expr]:
     return [value for value in hole.values if isinstance(value, ast.expr)]
+
+
+def _paddings(holes: Sequence[Hole], whole: Sequence[int]) -> dict[int, int]:
+    """The arguments that are paddings alone, with the one that is the size of the same layers' kernels."""
+    kernels = {tuple(r.attribute for r in holes[i].roles): i for i in whole if {*_role_names(holes[i])} == {_KERNEL}}
+    places = {i: tuple(r.attribute for r in holes[i].roles) for i in whole if {*_role_names(holes[i])} == {_PADDING}}
+    return {index: kernels[place] for index, place in places.items() if place in kernels}
 
 
 def _is_flag(hole: Hole) -> bool:
@@ -172,6 +180,8 @@ def _default(argument: str, hole: Hole) -> ast.expr | None:
         return ast.Constant(False)
     counts = collections.Counter(map(text, hole.values))
     value = next(each for each in _values(hole) if text(each) == counts.most_common(1)[0][0])
+    if all(isinstance(each, ast.Constant) and isinstance(each.value, bool) for each in _values(hole)):
+        return value  # given by name, where it tells something
     if any(isinstance(each, ast.Constant) and each.value is None for each in _values(hole)):
         return ast.Constant(None)
     usual = next((v for key, v in _USUAL.items() if argument.endswith(key)), None)

@@ -11,12 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 
 from interlingua.codegen.arguments import Argument, Settled, settled
-from interlingua.codegen.chains import is_sequential
+from interlingua.codegen.chains import is_named, is_sequential
 from interlingua.codegen.constructs import Constructs
 from interlingua.codegen.expressions import call, parse
 from interlingua.codegen.growing import goes_through_children, grown
 from interlingua.codegen.optional import merged
 from interlingua.codegen.repeats import added, shortened
+from interlingua.codegen.sequences import Chains, Sequences
 from interlingua.codegen.source import lines
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Child, Module, canonical
@@ -32,7 +33,7 @@ _HEAD = 6
 class Block:
     """A class: its arguments, the rows of its constructor, and its forward method in single-assignment form.
 
-    `example` is one of the modules it stands for, for the names of values.
+    `example` is one of the modules it stands for, for the names of values. A `chain` has no forward method of its own.
     """
 
     name: str
@@ -43,22 +44,32 @@ class Block:
     steps: list[Step]
     example: Module
     variadic: bool
+    chain: bool = False
 
 
 class Blocks:
-    """The classes of a tree, those that others are made of first; the root's is not among them."""
+    """The classes of a tree, those that others are made of first; the root's is not among them.
 
-    def __init__(self, root: Module, constructs: Constructs, taken: Identifiers) -> None:
+    `chains` are those that are classes too.
+    """
+
+    def __init__(self, root: Module, constructs: Constructs, taken: Identifiers, chains: Chains) -> None:
         self._constructs = constructs
         self._names = taken
         self._children = parse(constructs.spelling.children)
         self.blocks: list[Block] = []
         modules = list({id(module): module for module in root.everything() if module is not root}.values())
-        for group in _ordered([module for module in modules if not is_sequential(module)]):
+        sequences = Sequences(root, constructs, chains)
+        groups = _ordered([module for module in modules if not is_sequential(module)])
+        due = sequences.due([*groups, [root]], [module for module in modules if is_sequential(module)], _kind)
+        for group, before in zip([*groups, []], due, strict=True):
+            for members, made in (found for each in before for found in sequences.classes(each)):
+                self._add(members, made)
             for module in group:
                 module.become(grown(module, self._class_of, self._children))
             for cluster in self._clusters(group):
-                self._add(cluster)
+                form, made = self._settled(cluster)
+                self._add(cluster, made, form)
         root.become(grown(root, self._class_of, self._children))
 
     def _class_of(self, child: Child) -> str:
@@ -172,12 +183,24 @@ class Blocks:
                 return min(found, key=lambda each: self._size(each[1], len(modules)))
         raise Different
 
-    def _add(self, modules: Sequence[Module]) -> None:
-        """Makes the class of the modules, and takes down how each of them is made."""
-        form, found = self._settled(modules)
-        name = self._names.take(modules[0].path, _class_name(modules[0]))
-        example = modules[0]
-        block = Block(name, found.arguments, found.rows, form.inputs, form.outputs, found.steps, example, form.variadic)
+    def _add(self, modules: Sequence[Module], found: Settled, form: Module | None = None) -> None:
+        """Makes the class of the modules, and takes down how each of them is made; without a `form` they are chains."""
+        titles = {_class_name(module) for module in modules}
+        alike = form is not None or len(titles) == 1
+        title = _class_name(modules[0]) if alike else self._constructs.title(modules[0])
+        name = self._names.take(modules[0].path, title)
+        example = form or modules[0]
+        block = Block(
+            name,
+            found.arguments,
+            found.rows,
+            example.inputs,
+            example.outputs,
+            found.steps,
+            modules[0],
+            example.variadic,
+            chain=form is None,
+        )
         self.blocks.append(block)
         for index, module in enumerate(modules):
             self._constructs.instances[id(module)] = _instance(name, found.arguments, index)
@@ -244,7 +267,7 @@ def _kind(module: Module) -> str:
 
 def _class_name(module: Module) -> str:
     """The source's class, or a name made of the path: `layers.0.attention` is `Attention`, `blocks.3` is `Block`."""
-    if module.kind.isidentifier():
+    if is_named(module):
         return module.kind
     parts = [part for part in module.path.split(".") if not part.isdigit()]
     words = re.split(r"[^A-Za-z0-9]+", parts[-1] if parts else "block")

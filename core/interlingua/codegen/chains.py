@@ -12,6 +12,7 @@ from interlingua.codegen.steps import Step
 if TYPE_CHECKING:
     from interlingua.codegen.structure import Module
 
+_CHAIN = "Sequential"
 _GAPS = 64
 """So many numbers may be left out of a chain."""
 
@@ -20,6 +21,11 @@ def is_numbered(module: Module) -> bool:
     """Whether the module's own children have numbers for names."""
     trees = (node for step in module.steps for tree in step.tree for node in ast.walk(tree))
     return any(isinstance(key, int) for key in map(_key, trees))
+
+
+def is_named(module: Module) -> bool:
+    """Whether the source has a class of its own for the module, no plain chain of layers."""
+    return module.kind.isidentifier() and module.kind != _CHAIN
 
 
 def is_keyed(module: Module) -> bool:
@@ -45,9 +51,7 @@ def is_sequential(module: Module) -> bool:
         return True
     called = _chained(module)
     layers = not any(isinstance(child, Tensor) or child is None for child in module.children.values())
-    return (
-        (module.kind == "Sequential" or is_keyed(module)) and layers and sorted(called or ()) == sorted(module.children)
-    )
+    return (module.kind == _CHAIN or is_keyed(module)) and layers and sorted(called or ()) == sorted(module.children)
 
 
 def is_chain(module: Module) -> bool:

@@ -22,6 +22,8 @@ from interlingua.ir.facts import facts_of
 from interlingua.records import records
 
 Child = Module | Layer | Tensor | None
+_SHORT = {"convolution": "Conv", "normalization": "Norm"}
+"""What families of layers are called in names of chains."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Constructs:
         self.instances: dict[int, ast.expr] = {}
         self.imports: set[str] = set()
         self._signatures: dict[str, Signature] = {}
-        self._activations: set[str] = set()
+        self._families: dict[str, str] = {}
         for card in cards.cards(dialect.framework):
             self._learn(card)
 
@@ -78,8 +80,9 @@ class Constructs:
                 continue
             self._signatures.setdefault(short, Signature(positional, defaults))
             described = records().get(card.record)
-            if card.kind is Kind.LAYER and described is not None and described.family in self._dialect.fuses:
-                self._activations.add(short)
+            if card.kind is Kind.LAYER and described is not None:
+                fused = described.family in self._dialect.fuses
+                self._families[short] = described.family if fused else self._families.get(short, described.family)
 
     def signature(self, api: str) -> Signature | None:
         """The positional parameters and defaults of an API or class."""
@@ -87,7 +90,14 @@ class Constructs:
 
     def is_activation(self, api: str) -> bool:
         """Whether an API is a layer that computes an activation."""
-        return api in self._activations
+        return self._families.get(api, "") in self._dialect.fuses
+
+    def title(self, chain: Module) -> str:
+        """A name for a chain of layers by what they are: `ConvNormActivation`."""
+        made = self.made(chain)
+        layers = [ast.unparse(each.func) for each in ast.walk(made) if isinstance(each, ast.Call)]
+        families = (self._families[each] for each in layers if each in self._families)
+        return "".join(_SHORT.get(family, family.title()) for family in families) or "Chain"
 
     def add_class(self, name: str, signature: Signature) -> None:
         """Tells the signature of a class of ours."""

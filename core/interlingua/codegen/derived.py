@@ -42,13 +42,19 @@ def derived(
     sizes: set[int],
     heads: set[int],
     steps: Sequence[Step],
+    paddings: Mapping[int, int],
 ) -> dict[int, Derived]:
     """The arguments that are always the same multiple or part of an earlier one, by their numbers.
 
     Widths are of widths. `sizes` are read by the forward method alone: a factor must be a number that it states, or, of
     three values at least, another argument; numbers of `heads` are arguments of their own, or such products.
+    `paddings` are those of kernels: they may be half of these, rounded down.
     """
     found: dict[int, Derived] = {}
+    for index, kernel in paddings.items():
+        halves = list(zip(_numbers(holes[index], 0), _numbers(holes[kernel]), strict=False))
+        if len({size for _, size in halves}) >= _FEW and all(size % 2 and size // 2 == pad for pad, size in halves):
+            found[index] = Derived("//", kernel, ast.Constant(2))
     stated = {node.value for step in steps for tree in step.tree for node in ast.walk(tree)
               if isinstance(node, ast.Constant) and isinstance(node.value, int)}  # fmt: skip
     numbers = {index: _numbers(holes[index]) for index in whole}
@@ -74,8 +80,8 @@ def derived(
     return found
 
 
-def _numbers(hole: Hole) -> list[int]:
-    """The values, where all are positive whole numbers."""
+def _numbers(hole: Hole, least: int = 1) -> list[int]:
+    """The values, where all are positive whole numbers, or at least as large as the `least`."""
     values = [each.value if isinstance(each, ast.Constant) else None for each in hole.values]
-    found = [value for value in values if isinstance(value, int) and not isinstance(value, bool) and value > 0]
+    found = [value for value in values if isinstance(value, int) and not isinstance(value, bool) and value >= least]
     return found if len(found) == len(values) else []

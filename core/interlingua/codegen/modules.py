@@ -22,8 +22,9 @@ from interlingua.codegen.owners import owned, places
 from interlingua.codegen.patterns import Repeats
 from interlingua.codegen.program import Program
 from interlingua.codegen.repeats import shortened
+from interlingua.codegen.sequences import Chains
 from interlingua.codegen.signature import SIGNATURE
-from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header
+from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header, size
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Module, attribute_of, tree_of
 from interlingua.codegen.ties import Ties
@@ -103,26 +104,39 @@ def modules_code(
     )
     known = Ties(ties_of(model))
     tree = tree_of(program, classes, scopes, buffers, known, None if found is None else found.paths)
-    constructs = Constructs(dialect, spelling)
     hints = {*tree.hints.values()}
     for module in tree.root.everything():
         if not is_sequential(module):
             module.steps = unbound(module.steps, module.outputs, spelling.slices)
             module.steps = collected(Dataflow(module.steps, module.outputs, tree.axes), _sizes(module), hints)
             module.steps = rolled(module.steps, module.outputs, _sizes(module))
-    reserved = {*dialect.reserved, *(row.short for row in dialect.abbreviations), program.name, *program.helpers}
-    blocks = Blocks(tree.root, constructs, Identifiers(reserved))
-    given = dict(zip(tree.root.inputs, (port.identifier for port in program.inputs), strict=True))
-    writer = _Writer(dialect, spelling, reserved | {block.name for block in blocks.blocks}, constructs, given)
-    whole = [ast.Expr(constructs.made(tree.root))] if is_numbered(tree.root) else blocks.rows(tree.root)
-    used = _used(blocks.blocks, whole)
-    items: list[Item] = [writer.block(block) for block in blocks.blocks if block.name in used]
     ties = {path_of(other, tree.paths): path_of(first, tree.paths) for other, first in program.ties().items()}
     ties = {other: first for other, first in ties.items() if other != first}
     names = _names(program, tree.paths)
     pairs = [*ties.items(), *known.missing(names)]
-    items.append(writer.root(program, tree.root, whole, [*map(_tie, pairs), *last(tree.paths)]))
-    return Modules(items, constructs.imports, tree.paths, ties | _spread(pairs, names))
+    items, imports = _shortest(program, tree.root, dialect, spelling, [*map(_tie, pairs), *last(tree.paths)])
+    return Modules(items, imports, tree.paths, ties | _spread(pairs, names))
+
+
+def _shortest(
+    program: Program, root: Module, dialect: Dialect, spelling: Spelling, last: Sequence[ast.stmt]
+) -> tuple[list[Item], set[str]]:
+    """The classes and what they import, with classes of chains where these make the whole shorter."""
+    found: list[tuple[list[Item], set[str]]] = []
+    for chains in Chains:
+        constructs = Constructs(dialect, spelling)
+        top = root.copied({})
+        reserved = {*dialect.reserved, *(row.short for row in dialect.abbreviations), program.name, *program.helpers}
+        blocks = Blocks(top, constructs, Identifiers(reserved), chains)
+        given = dict(zip(top.inputs, (port.identifier for port in program.inputs), strict=True))
+        writer = _Writer(dialect, spelling, reserved | {block.name for block in blocks.blocks}, constructs, given)
+        whole = [ast.Expr(constructs.made(top))] if is_numbered(top) else blocks.rows(top)
+        used = _used(blocks.blocks, whole)
+        items: list[Item] = [writer.block(block) for block in blocks.blocks if block.name in used]
+        found.append(([*items, writer.root(program, top, whole, last)], constructs.imports))
+        if not any(block.chain for block in blocks.blocks):
+            break
+    return min(found, key=lambda each: sum(map(size, each[0])))
 
 
 def _used(blocks: Sequence[Block], rows: Sequence[ast.stmt]) -> set[str]:
@@ -184,6 +198,8 @@ class _Writer:
             a.name if a.default is None else f"{a.name}={ast.unparse(ast.fix_missing_locations(a.default))}"
             for a in block.arguments
         ]
+        if block.chain:
+            return self._chain(block.name, arguments, block.rows)
         given = dict(zip(block.inputs, block.example.inputs, strict=True))
         listed = {block.inputs[-1]: FEATURES} if block.variadic else {}
         inputs = {name: self._inputs[value] for name, value in given.items() if value in self._inputs}
@@ -202,16 +218,14 @@ class _Writer:
         whole = made[0].value if isinstance(made[0], ast.Expr) else None
         assert isinstance(whole, ast.Call)
         start = ast.Expr(call("super().__init__", whole.args))
-        return Suite(
-            class_header(program.name, self._spelling.sequential),
-            [
-                Suite(
-                    function_header("__init__", "self"),
-                    [Line(shortened(row, self._spelling)) for row in [start, *last]],
-                ),
-                forward,
-            ],
-        )
+        suite = self._chain(program.name, [], [start, *last])
+        return dataclasses.replace(suite, body=[*suite.body, forward])
+
+    def _chain(self, title: str, arguments: Sequence[str], rows: Sequence[ast.stmt]) -> Suite:
+        """The class of a chain of layers."""
+        made = function_header("__init__", ", ".join(["self", *arguments]))
+        body = [Line(shortened(row, self._spelling)) for row in rows]
+        return Suite(class_header(title, self._spelling.sequential), [Suite(made, body)])
 
     def _class(
         self, title: str, base: str, arguments: Sequence[str], rows: Sequence[ast.stmt], forward: Suite, place: str

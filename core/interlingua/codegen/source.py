@@ -11,6 +11,7 @@ import black
 
 LINE = 100
 """The longest line, in letters."""
+_PYTHON = "py311"
 _WIDTH = LINE - 16
 """So many letters a line has beside its indentation."""
 
@@ -107,6 +108,13 @@ def lines(node: ast.AST) -> int:
     return max(1, sum(lines(child) for child in inside if not isinstance(child, ast.Name | ast.Attribute)))
 
 
+def size(item: Item) -> int:
+    """About how many lines an item is."""
+    if isinstance(item, Line):
+        return lines(ast.fix_missing_locations(item.statement)) + bool(item.comment)
+    return 1 if isinstance(item, Blank) else 3 + sum(map(size, item.body))
+
+
 def sorted_imports(statements: Iterable[str]) -> list[str]:
     """Import statements in isort's order: the standard library, then the others; `import` before `from`."""
     groups: dict[bool, list[str]] = {}
@@ -134,5 +142,5 @@ def render(docstring: str, imports: Sequence[str], body: Sequence[Item], *, pyth
     used = {node.id for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Name)}
     kept = [each for each in imports if not each or _bound(each) & used]
     text = "\n".join([f'"""{docstring}"""', "", *kept, "", "", *lines])
-    versions = {version for version in black.mode.TargetVersion if version.name == python.upper()}
+    versions = {version for version in black.mode.TargetVersion if version.name == (python or _PYTHON).upper()}
     return black.format_str(text, mode=black.Mode(line_length=LINE, target_versions=versions))

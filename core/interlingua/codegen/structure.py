@@ -41,6 +41,16 @@ class Module:
         for field in dataclasses.fields(Module):
             setattr(self, field.name, getattr(form, field.name))
 
+    def copied(self, known: dict[int, Module]) -> Module:
+        """The module and those inside with lists of their own; `known` are those that are copied already."""
+        if id(self) not in known:
+            children = {
+                path: child.copied(known) if isinstance(child, Module) else child
+                for path, child in self.children.items()
+            }
+            known[id(self)] = dataclasses.replace(self, steps=[*self.steps], children=children)
+        return known[id(self)]
+
     def everything(self) -> Iterator[Module]:
         """The modules inside, innermost first, then this one."""
         for child in self.children.values():
