@@ -133,6 +133,19 @@ def test_a_boolean_mask_of_a_large_number_leaves_an_even_row(fill):
     check_graph(graph, y, ["Where", "Attention"], hidden=given, **QUERY)
 
 
+def test_what_two_masks_hide_is_hidden_more():
+    """As GPT-Neo: the lowest number twice is minus infinity, so that a row hidden whole sees what one of them hides."""
+    lowest = np.finfo(np.float32).min
+    graph = Graph(18)
+    hidden = graph.input("hidden", ["N", 1, 1, 5], onnx.TensorProto.BOOL)
+    zero, fill = (graph("Constant", value_float=float(each)) for each in (0, lowest))
+    causal = graph.weight(np.where(np.tril(np.ones((5, 5))), np.float32(0), lowest), "causal")
+    y, _ = spelled(graph, mask=graph("Add", causal, graph("Where", hidden, fill, zero)))
+    given = np.zeros((2, 1, 1, 5), bool)
+    given[0, ..., :2] = True
+    check_graph(graph, y, ["Where", "Add", "Attention"], hidden=given, **QUERY)
+
+
 def test_a_constant_mask_that_leaves_something_in_each_row():
     band = np.where(np.abs(np.subtract.outer(np.arange(5), np.arange(5))) <= 1, 0, -np.inf).astype(np.float32)
     graph = Graph(18)

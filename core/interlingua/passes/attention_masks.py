@@ -9,6 +9,7 @@ from interlingua.ir.edit import add_initializer, forget_names, insert_before
 from interlingua.ir.facts import shape_of
 from interlingua.ir.origin import Constant
 from interlingua.passes.raising import masks
+from interlingua.passes.raising.reading import maker
 
 _MASK = 3
 
@@ -31,6 +32,7 @@ def widen_masks(model: ir.Model) -> bool:
         if masks.is_finite(mask) and masks.may_be_lowest(mask):
             forget_names(model.graph)
             mask = _above_lowest(model, node, mask)
+            node.replace_input_with(_MASK, mask)
             changed = True
         count = asked[-2]
         if len(rows) > 1 and rows[-2] == count and count is not None:
@@ -42,17 +44,24 @@ def widen_masks(model: ir.Model) -> bool:
 
 
 def _above_lowest(model: ir.Model, node: ir.Node, mask: ir.Value) -> ir.Value:
-    """The mask whose numbers are at least the one above the lowest of their type."""
+    """The mask whose numbers are at least the one above the lowest of their type.
+
+    Of a sum those of both sides are: two of the lowest are minus infinity, and stay that.
+    """
     assert mask.dtype is not None
-    lowest = np.asarray(float(mask.dtype.min), mask.dtype.numpy())
-    stem = f"{node.outputs[0].name}_mask_least"
-    above = np.asarray(np.nextafter(lowest, np.zeros_like(lowest)))
-    least = add_initializer(model.graph, stem, above, Constant(stem))
-    bounded = ir.node("Max", [mask, least])
-    bounded.outputs[0].type, bounded.outputs[0].shape = mask.type, mask.shape
-    insert_before(node, [bounded])
-    node.replace_input_with(_MASK, bounded.outputs[0])
-    return bounded.outputs[0]
+    if not masks.may_be_lowest(mask):
+        return mask
+    total = maker(mask, "Add")
+    if total is not None and total.inputs[0] is not None and total.inputs[1] is not None:
+        made = ir.node("Add", [_above_lowest(model, node, each) for each in total.inputs if each is not None])
+    else:
+        lowest = np.asarray(float(mask.dtype.min), mask.dtype.numpy())
+        above = np.asarray(np.nextafter(lowest, np.zeros_like(lowest)))
+        stem = f"{node.outputs[0].name}_mask_least"
+        made = ir.node("Max", [mask, add_initializer(model.graph, stem, above, Constant(stem))])
+    made.outputs[0].type, made.outputs[0].shape = mask.type, mask.shape
+    insert_before(node, [made])
+    return made.outputs[0]
 
 
 def _widen(model: ir.Model, node: ir.Node, mask: ir.Value, query: ir.Value, count: int | str | None) -> None:
