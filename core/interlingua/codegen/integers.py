@@ -95,14 +95,17 @@ class Integers:
 
     def entries(self, value: ir.Value | None) -> list[ast.expr] | None:
         """The entries of a vector (or the one of a scalar) as expressions; None where it is a tensor like others."""
-        if value is None:
-            return None
-        if value in self._known:
-            return [self.expression(each) for each in self._known[value]]
+        known = self.known(value)
+        return None if known is None else [self.expression(each) for each in known]
+
+    def known(self, value: ir.Value | None) -> Known | None:
+        """The same as dimension expressions."""
+        if value is None or value in self._known:
+            return None if value is None else self._known[value]
         array = constant(value, LONGEST)
         if array is None or array.ndim > 1 or array.dtype.kind not in "iu":
             return None
-        return [parse(repr(int(number))) for number in array.reshape(-1)]
+        return tuple(dimension(int(number)) for number in array.reshape(-1))
 
     def holds(self, value: ir.Value) -> bool:
         """Whether the value exists as numbers alone, for no statement computes it."""

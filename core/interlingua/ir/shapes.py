@@ -97,6 +97,11 @@ class Dimension:
         return coefficient if not monomial and not rest else None
 
     @property
+    def is_size(self) -> bool:
+        """Whether it is sure not to be negative, as named dimensions are not."""
+        return all(coefficient > 0 and all(map(_is_size, monomial)) for monomial, coefficient in self.terms)
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """The names in it, each once, in the order they are printed."""
         found: dict[str, None] = {}
@@ -131,6 +136,13 @@ class Dimension:
 
     def __str__(self) -> str:
         return self.text(lambda name: name if name.isidentifier() else f"dimension({json.dumps(name)})")
+
+
+def _is_size(atom: Atom) -> bool:
+    if isinstance(atom, Symbol):
+        return True
+    sides = (atom.left.is_size, atom.right.is_size)
+    return any(sides) if atom.operator == MAXIMUM else all(sides)
 
 
 def _key(atom: Atom) -> str:

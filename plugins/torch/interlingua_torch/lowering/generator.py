@@ -50,7 +50,7 @@ def _number(context: Context, value: ir.Value) -> ast.expr:
 def numbers(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`torch.arange(n)`; of ends that the step leads away from, which torch refuses, no numbers at all.
 
-    Where an end is a number out of the data, a helper finds out.
+    Where an end is a number out of the data, or a size that may be beyond the other end, a helper finds out.
     """
     first = given(node, 0)
     held = [array.reshape(-1)[0].item() for each in node.inputs if (array := edit.constant(each)) is not None]
@@ -59,7 +59,7 @@ def numbers(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return _typed(context, nothing, first.dtype or ir.DataType.FLOAT)
     ends = [_number(context, given(node, position)) for position in range(3)]
     plainly = [ast.unparse(each) for each in ends]
-    if any(each.endswith(".item()") for each in plainly):
+    if len(held) < 3 and not _leads_there(context, node):
         dtype = first.dtype or ir.DataType.FLOAT
         keywords = {} if dtype == ir.DataType.INT64 else {"dtype": element_type(context, dtype)}
         return by_helper(context, node, "number_range", ends, keywords)
@@ -70,6 +70,15 @@ def numbers(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if first.dtype is not None and first.dtype not in (ir.DataType.INT64,):
         call.keywords.append(ast.keyword("dtype", element_type(context, first.dtype)))
     return call
+
+
+def _leads_there(context: Context, node: ir.Node) -> bool:
+    """Whether the sizes that a Range counts from and to are sure to stand as its step goes."""
+    known = [context.sizes.known(value) for value in node.inputs]
+    if not all(known):
+        return False
+    first, last, step = (each[0] for each in known if each)
+    return bool(step.number) and ((last - first) * (1 if (step.number or 0) > 0 else -1)).is_size
 
 
 @lowers("EyeLike")

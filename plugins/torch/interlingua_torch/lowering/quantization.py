@@ -108,11 +108,22 @@ def _less_zero(context: Context, node: ir.Node, name: str, point: str, *, to: st
     return fill(context, "X - Z", X=number, Z=zero)
 
 
+def _sizes(node: ir.Node, name: str) -> tuple[int | str | None, ...]:
+    """The shape of a scale or zero point: one for all, or one for each row or column.
+
+    Raises:
+        Unsupported: how many axes it has is not known, so that it may be any of these.
+    """
+    found = shape_of(_value(node, name))
+    if found is None:
+        raise Unsupported(f"{name} of an unknown number of axes")
+    return found
+
+
 def _matrices(context: Context, node: ir.Node, left: str, right: str) -> ast.expr:
     """The product of the two matrices less their zero points: one for each row, one for each column."""
-    points = inputs_of(node).get("a_zero_point")
-    rank = len(shape_of(points[0]) or ()) if points else 0
-    a = _less_zero(context, node, left, "a_zero_point", to="int", shape="-1, 1" if rank == 1 else "")
+    rows = "a_zero_point" in inputs_of(node) and len(_sizes(node, "a_zero_point")) == 1
+    a = _less_zero(context, node, left, "a_zero_point", to="int", shape="-1, 1" if rows else "")
     b = _less_zero(context, node, right, "b_zero_point", to="int")
     return fill(context, "A @ B", A=a, B=b)
 
@@ -128,10 +139,10 @@ def _again(context: Context, node: ir.Node, whole: ast.expr, first: str, second:
     """A product of whole numbers with the scales of its factors, quantized; `shapes` are those of several scales."""
     scales = [context.as_tensor(_value(node, f"{name}_scale")) for name in (first, second)]
     for place, (name, shape) in enumerate(zip((first, second), shapes, strict=False)):
-        size = shape_of(_value(node, f"{name}_scale")) or ()
+        size = _sizes(node, f"{name}_scale")
         if shape and len(size) == 1 and size != (1,):
             scales[place] = fill(context, f"S.reshape({shape})", S=scales[place])
-    if shape_of(_value(node, "y_scale")) not in (None, (), (1,)):
+    if _sizes(node, "y_scale") not in ((), (1,)):
         raise Unsupported("products quantized by more than one scale")
     dtype = _value(node, "y_zero_point").dtype
     assert dtype is not None
