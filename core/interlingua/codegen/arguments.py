@@ -11,14 +11,10 @@ from interlingua.codegen.derived import derived
 from interlingua.codegen.expressions import assign, name
 from interlingua.codegen.sizes import HEADS, meanings
 from interlingua.codegen.steps import Step, values_read
-from interlingua.codegen.unify import Hole, Role, filled, hole_index, text
+from interlingua.codegen.unify import Hole, Role, filled, hole_index, named_by, text
+from interlingua.codegen.words import Words
 from interlingua.names import Identifiers
 
-_INPUTS = ("in_channels", "in_features", "input_size")
-_OUTPUTS = ("out_channels", "out_features")
-_WIDTHS = {*_INPUTS, *_OUTPUTS, "num_features", "num_channels", "normalized_shape", "embedding_dim", "hidden_size"}
-_KERNEL, _PADDING = "kernel_size", "padding"
-_USUAL: Mapping[str, object] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
 _GENERAL = ("size", "height", "width", "length")
 """Names of sizes that tell little: another argument's may be the same."""
 
@@ -41,7 +37,7 @@ class Settled:
     steps: list[Step]
 
 
-def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Step]) -> Settled | None:
+def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Step], words: Words) -> Settled | None:
     """The rows and steps with named arguments; None where an optional layer needs one that the others lack."""
     meant: dict[int, int] = {}
     whole = [index for index, hole in enumerate(holes) if hole.whole]
@@ -51,11 +47,11 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
             if found is None:
                 return None
             meant[index] = found
-    known = meanings(rows, steps, lambda index: _is_width(holes[index]))
-    widths = {index for index in whole if _is_width(holes[index])}
+    known = meanings(rows, steps, lambda index: _is_width(holes[index], words), words)
+    widths = {index for index in whole if _is_width(holes[index], words)}
     sizes = {index for index in whole if index not in widths and _is_size(holes[index])}
     heads = {index for index, said in known.items() if said == HEADS}
-    follows = derived(holes, whole, widths, sizes, heads, steps, _paddings(holes, whole))
+    follows = derived(holes, whole, widths, sizes, heads, steps, _paddings(holes, whole, words))
     free = [index for index in whole if index not in follows]
     used = {
         base
@@ -67,15 +63,15 @@ def settled(holes: Sequence[Hole], rows: Sequence[ast.stmt], steps: Sequence[Ste
     }
     owned = {_owned(node) for row in rows for node in ast.walk(row)}
     bases = {each.base for index, each in follows.items() if index in widths}
-    names = _names(holes, free, bases, used, owned, known)
+    names = _names(holes, free, [index for index in free if index in widths], bases, used, owned, known, words)
     inner: dict[int, ast.expr] = {index: name(names[index]) for index in free}
     outer: dict[int, ast.expr] = {index: name(f"self.{names[index]}") for index in free}
     for table in (inner, outer):
         table.update({index: each.said(table) for index, each in follows.items()})
         table.update({index: table[other] for index, other in meant.items()})
     kept: list[ast.stmt] = [assign([f"self.{names[index]}"], name(names[index])) for index in free if index in used]
-    order = sorted(free, key=lambda index: not _is_width(holes[index]))
-    arguments = [Argument(names[i], _values(holes[i]), _default(names[i], holes[i])) for i in order]
+    order = sorted(free, key=lambda index: index not in widths)
+    arguments = [Argument(names[i], _values(holes[i]), _default(names[i], holes[i], words)) for i in order]
     arguments.sort(key=lambda argument: argument.default is not None)
     said = [dataclasses.replace(step, tree=[filled(tree, outer) for tree in step.tree]) for step in steps]
     said = [dataclasses.replace(step, reads=values_read(step.tree)) for step in said]
@@ -86,19 +82,20 @@ def _values(hole: Hole) -> list[ast.expr]:
     return [value for value in hole.values if isinstance(value, ast.expr)]
 
 
-def _paddings(holes: Sequence[Hole], whole: Sequence[int]) -> dict[int, int]:
+def _paddings(holes: Sequence[Hole], whole: Sequence[int], words: Words) -> dict[int, int]:
     """The arguments that are paddings alone, with the one that is the size of the same layers' kernels."""
-    kernels = {tuple(r.attribute for r in holes[i].roles): i for i in whole if {*_role_names(holes[i])} == {_KERNEL}}
-    places = {i: tuple(r.attribute for r in holes[i].roles) for i in whole if {*_role_names(holes[i])} == {_PADDING}}
-    return {index: kernels[place] for index, place in places.items() if place in kernels}
+    layers = {index: tuple(role.attribute for role in holes[index].roles) for index in whole}
+    kernels = {layers[index]: index for index in whole if {*_role_names(holes[index])} == {words.kernel}}
+    paddings = (index for index in whole if {*_role_names(holes[index])} == {words.padding})
+    return {index: kernels[layers[index]] for index in paddings if layers[index] in kernels}
 
 
 def _is_flag(hole: Hole) -> bool:
     return any(role.name == "flag" for role in hole.roles)
 
 
-def _is_width(hole: Hole) -> bool:
-    return any(role.name in _WIDTHS for role in hole.roles)
+def _is_width(hole: Hole, words: Words) -> bool:
+    return any(role.name in words.widths for role in hole.roles)
 
 
 def _is_size(hole: Hole) -> bool:
@@ -107,31 +104,30 @@ def _is_size(hole: Hole) -> bool:
 
 
 def _owned(node: ast.AST) -> str:
-    """The name that `self.name = …` or `self.register_buffer("name", …)` makes the module's own."""
+    """The name that `self.name = …`, or a method that is given the name, makes the module's own."""
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
         return node.attr
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "register_buffer":
-        return ast.literal_eval(node.args[0])  # type: ignore[no-any-return]
-    return ""
+    return named_by(node)
 
 
 def _names(
     holes: Sequence[Hole],
     free: Sequence[int],
+    widths: Sequence[int],
     bases: set[int],
     kept: set[int],
     owned: set[str],
     known: Mapping[int, str],
+    words: Words,
 ) -> dict[int, str]:
     """The arguments' names; those that the class keeps have none of its layers and weights."""
     taken = Identifiers({"self"})
-    widths = [index for index in free if _is_width(holes[index])]
     found: dict[int, str] = {}
     for index in free:
         if index in widths:
-            hint = _width(holes, widths, index, index in bases)
+            hint = _width(holes, widths, index, index in bases, words)
         else:
-            hint = _hint(holes[index].roles, known.get(index, ""))
+            hint = _hint(holes[index].roles, known.get(index, ""), words)
         attribute = holes[index].roles[0].attribute
         if index in kept and hint in owned:
             hint = f"{attribute}_{hint}" if attribute else f"{hint}_value"
@@ -141,24 +137,25 @@ def _names(
     return found
 
 
-def _width(holes: Sequence[Hole], widths: Sequence[int], index: int, is_base: bool) -> str:
+def _width(holes: Sequence[Hole], widths: Sequence[int], index: int, is_base: bool, words: Words) -> str:
     """`in_channels` for what the first layer takes, `out_channels` for what the last gives, `channels` between."""
-    roles = [role.name for role in holes[index].roles if role.name in _WIDTHS]
+    roles = [role.name for role in holes[index].roles if role.name in words.widths]
     unit = (
         "channels" if any("channels" in role for index in widths for role in _role_names(holes[index])) else "features"
     )
     if len(widths) == 1:
         return unit
-    if roles[0] in _INPUTS and index == widths[0]:
+    if roles[0] in words.inputs and index == widths[0]:
         return f"in_{unit}"
-    return f"out_{unit}" if index == widths[-1] and not is_base and any(role in _OUTPUTS for role in roles) else unit
+    gives = index == widths[-1] and not is_base and any(role in words.outputs for role in roles)
+    return f"out_{unit}" if gives else unit
 
 
 def _role_names(hole: Hole) -> list[str]:
     return [role.name for role in hole.roles]
 
 
-def _hint(roles: Sequence[Role], known: str) -> str:
+def _hint(roles: Sequence[Role], known: str, words: Words) -> str:
     """The name that a layer has for the argument, else what is `known` of its use, else one of what it is for."""
     first = roles[0]
     if first.name in ("flag", ""):
@@ -169,12 +166,12 @@ def _hint(roles: Sequence[Role], known: str) -> str:
     given = next((role.name for role in named if not role.forward), known)
     if given or named:
         return given or named[0].name
-    if first.forward and first.api.endswith((".permute", ".transpose")):
+    if first.forward and first.api.rpartition(".")[2] in words.turns:
         return "axis"
     return "size" if first.forward else f"{first.attribute}_size".strip("_")
 
 
-def _default(argument: str, hole: Hole) -> ast.expr | None:
+def _default(argument: str, hole: Hole, words: Words) -> ast.expr | None:
     """What most instances have, where it is what a person would leave out."""
     if _is_flag(hole):
         return ast.Constant(False)
@@ -184,7 +181,7 @@ def _default(argument: str, hole: Hole) -> ast.expr | None:
         return value  # given by name, where it tells something
     if any(isinstance(each, ast.Constant) and each.value is None for each in _values(hole)):
         return ast.Constant(None)
-    usual = next((v for key, v in _USUAL.items() if argument.endswith(key)), None)
+    usual = next((v for key, v in words.usual.items() if argument.endswith(key)), None)
     if isinstance(value, ast.Constant) and usual is not None and value.value == usual:
         return value
     return None

@@ -177,7 +177,7 @@ class Blocks:
                     unifier, form, rows = self._common(modules, optional=optional, given=given, short=short)
                 except Different:
                     continue
-                made = settled(unifier.holes, rows, form.steps)
+                made = settled(unifier.holes, rows, form.steps, self._constructs.spelling.words)
                 found += [(form, made)] if made is not None else []
             if found:
                 return min(found, key=lambda each: self._size(each[1], len(modules)))

@@ -17,6 +17,7 @@ from interlingua.codegen.program import Layer, Tensor
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Module, Unstructured, attribute_of
 from interlingua.codegen.unify import Signature
+from interlingua.codegen.words import Words
 from interlingua.errors import InterlinguaError, Unsupported
 from interlingua.ir.facts import facts_of
 from interlingua.records import records
@@ -31,7 +32,8 @@ class Spelling:
     """A framework's containers, and how it says a tensor: `tensor` makes the statement, `parameter` the expression.
 
     `ordering` is the import of the `OrderedDict` in which a chain of named layers is given; `children` are a module's
-    own layers in their order, `adding` gives it one by name, and `slices` is the method that takes a value apart.
+    own layers in their order, `adding` gives it one by name, `slices` is the method that takes a value apart,
+    and `words` are those of names.
     """
 
     base: str
@@ -44,6 +46,7 @@ class Spelling:
     children: str
     adding: str
     slices: str
+    words: Words
     tensor: Callable[[str, Tensor], ast.stmt]
     parameter: Callable[[Tensor], ast.expr]
 

@@ -203,7 +203,7 @@ class _Writer:
         given = dict(zip(block.inputs, block.example.inputs, strict=True))
         listed = {block.inputs[-1]: FEATURES} if block.variadic else {}
         inputs = {name: self._inputs[value] for name, value in given.items() if value in self._inputs}
-        told = Told(self._arguments_of(block.example), inputs)
+        told = Told(self._arguments_of(block.example), inputs, self._spelling.words)
         forward = self._forward(block.inputs, block.steps, block.outputs, listed, told, variadic=block.variadic)
         self._arguments[block.name] = self._named[:-1] if block.variadic else self._named
         return self._class(block.name, self._spelling.base, arguments, block.rows, forward, _place(block.example))
@@ -211,7 +211,7 @@ class _Writer:
     def root(self, program: Program, root: Module, made: Sequence[ast.stmt], last: Sequence[ast.stmt]) -> Suite:
         """The model's own class; `made` are its rows, or the one expression of a list of layers."""
         given = dict(zip(root.inputs, (port.identifier for port in program.inputs), strict=True))
-        told = Told(self._arguments_of(root), {})
+        told = Told(self._arguments_of(root), {}, self._spelling.words)
         forward = self._forward(root.inputs, root.steps, root.outputs, given, told)
         if not is_numbered(root):
             return self._class(program.name, self._spelling.base, [], [*made, *last], forward, _place(root))

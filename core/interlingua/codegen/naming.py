@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from interlingua.codegen.nesting import base_of, is_owned, nested
 from interlingua.codegen.steps import Step, is_value, rename, stored
+from interlingua.codegen.words import Words
 from interlingua.names import Identifiers
 
 FEATURES = "features"
 """What a list of tensors is called."""
 
 _TOTAL = "total"
-_ATTENTION = ("query", "key", "value")
 _GENERAL = frozenset({"", "x", "y", "input", "other", "dim", "size"})
 
 
@@ -29,10 +29,11 @@ class Method:
 
 @dataclasses.dataclass(frozen=True)
 class Told:
-    """What names come from: the arguments of the module that a call is of, and the model's inputs among the values."""
+    """What names come from: the arguments of a call's module, the model's inputs among the values, and words."""
 
-    arguments: Callable[[ast.Call], Sequence[str]] = lambda call: ()
-    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    arguments: Callable[[ast.Call], Sequence[str]]
+    inputs: Mapping[str, str]
+    words: Words
 
 
 def method(
@@ -47,7 +48,7 @@ def method(
 ) -> Method:
     """The method of the steps. `given` are names of inputs, `nests` tells the steps whose operand a person nests."""
     steps = nested(steps, outputs, nests)
-    roles = _roles(steps, told.arguments)
+    roles = _roles(steps, told)
     last: dict[str, int] = {name: len(steps) for name in outputs}
     for position, step in enumerate(steps):
         for name in step.reads:
@@ -101,18 +102,18 @@ def _is_idle(tree: ast.stmt) -> bool:
     return isinstance(tree, ast.Assign) and ast.unparse(tree.targets[0]) == ast.unparse(tree.value)
 
 
-def _roles(steps: Sequence[Step], told: Callable[[ast.Call], Sequence[str]]) -> dict[str, str]:
+def _roles(steps: Sequence[Step], told: Told) -> dict[str, str]:
     """What values are for: the query of an attention, the keyword or argument of a module that they are given as."""
     found: dict[str, str] = {}
     for step in steps:
         for node in (node for tree in step.tree for node in ast.walk(tree)):
             if not isinstance(node, ast.Call):
                 continue
-            attends = ast.unparse(node.func).endswith("scaled_dot_product_attention")
-            names = _ATTENTION if attends else told(node)
+            attends = ast.unparse(node.func).rpartition(".")[2] == told.words.attends
+            names = told.words.operands if attends else told.arguments(node)
             pairs = [*zip(node.args, names, strict=False), *((each.value, each.arg or "") for each in node.keywords)]
             for given, name in pairs:
-                value = base_of(given) if attends and name in _ATTENTION else given
+                value = base_of(given) if attends and name in told.words.operands else given
                 if isinstance(value, ast.Name) and is_value(value.id) and not _is_general(name):
                     found.setdefault(value.id, name.rstrip("_0123456789"))
     return found

@@ -102,7 +102,7 @@ class Sequences:
 
     def _settled(self, modules: Sequence[Module]) -> Settled | None:
         common = self._common(modules)
-        made = None if common is None else settled(common[0].holes, common[1], [])
+        made = None if common is None else settled(common[0].holes, common[1], [], self._constructs.spelling.words)
         if made is None:
             return None
         row = _Unmarking().visit(made.rows[0])

@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from interlingua.codegen.nesting import is_owned
 from interlingua.codegen.steps import Step, is_value
 from interlingua.codegen.unify import hole_index
+from interlingua.codegen.words import Words
 
 HEADS = "num_heads"
-_RESHAPES = frozenset({"reshape", "view"})
-_SPLIT = "unflatten"
-_ATTENTION = "scaled_dot_product_attention"
-_SOFTMAX = "softmax"
 _IMAGE = 4
 
 
-def meanings(rows: Sequence[ast.stmt], steps: Sequence[Step], is_width: Callable[[int], bool]) -> dict[int, str]:
+def meanings(
+    rows: Sequence[ast.stmt], steps: Sequence[Step], is_width: Callable[[int], bool], words: Words
+) -> dict[int, str]:
     """The names of arguments that tell of sizes, by their numbers; `is_width` tells those that count channels."""
     found: dict[int, str] = {}
-    for index, said in [*_turned(rows), *_Heads(steps).found(), *_spatial(steps, is_width)]:
+    for index, said in [*_turned(rows), *_Heads(steps, words).found(), *_spatial(steps, is_width, words)]:
         if not is_width(index):
             found.setdefault(index, said)
     return found
@@ -29,8 +28,9 @@ def meanings(rows: Sequence[ast.stmt], steps: Sequence[Step], is_width: Callable
 class _Heads:
     """Finds how features are split into heads, on the way back from where attention is computed."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], words: Words) -> None:
         self._steps = steps
+        self._words = words
         self._makers = {name: step for step in steps for name in step.writes}
         self._seen: set[tuple[int, bool]] = set()
 
@@ -39,9 +39,9 @@ class _Heads:
         for step in self._steps:
             for call in _calls(step.tree):
                 called = _called(call)
-                if called in (_ATTENTION, _SOFTMAX):
+                if called in (self._words.attends, self._words.weighs):
                     for given in (*call.args, *(each.value for each in call.keywords)):
-                        yield from self._back(given, multiplied=called == _ATTENTION)
+                        yield from self._back(given, multiplied=called == self._words.attends)
 
     def _back(self, node: ast.AST, *, multiplied: bool) -> Iterator[tuple[int, str]]:
         """Goes through an expression and what it was made of; splits count before a product of queries and keys."""
@@ -57,25 +57,25 @@ class _Heads:
             if is_owned(node.func):
                 return
             if multiplied:
-                yield from _split(node)
+                yield from _split(node, self._words)
         for child in ast.iter_child_nodes(node):
             yield from self._back(child, multiplied=multiplied)
 
 
-def _split(call: ast.Call) -> Iterator[tuple[int, str]]:
+def _split(call: ast.Call, words: Words) -> Iterator[tuple[int, str]]:
     """The heads of `unflatten(-1, (heads, size))` and `reshape(batch, length, heads, size)`."""
-    parts: Sequence[ast.expr] = _sizes(call)
-    if _called(call) == _SPLIT and len(call.args) == 2 and isinstance(call.args[1], ast.Tuple):
+    parts: Sequence[ast.expr] = _sizes(call, words)
+    if _called(call) == words.splits and len(call.args) == 2 and isinstance(call.args[1], ast.Tuple):
         parts = [ast.Constant(None), ast.Constant(None), *call.args[1].elts]
     if len(parts) >= _IMAGE:
         names = {len(parts) - 2: HEADS, len(parts) - 1: "head_size", 1: "length"}
         yield from _named(parts, names)
 
 
-def _spatial(steps: Sequence[Step], is_width: Callable[[int], bool]) -> Iterator[tuple[int, str]]:
+def _spatial(steps: Sequence[Step], is_width: Callable[[int], bool], words: Words) -> Iterator[tuple[int, str]]:
     """Height and width of `reshape(batch, channels, height, width)`, one `size` of squares; the length of sequences."""
     for call in (call for step in steps for call in _calls(step.tree)):
-        parts = _sizes(call)
+        parts = _sizes(call, words)
         last = hole_index(parts[-1]) if parts else None
         ends = last is not None and is_width(last)
         second = hole_index(parts[1]) if len(parts) == _IMAGE - 1 else None
@@ -116,6 +116,6 @@ def _called(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
-def _sizes(call: ast.Call) -> list[ast.expr]:
+def _sizes(call: ast.Call, words: Words) -> list[ast.expr]:
     """What a value is reshaped to; nothing for other calls."""
-    return list(call.args) if _called(call) in _RESHAPES else []
+    return list(call.args) if _called(call) in words.reshapes else []

@@ -277,11 +277,20 @@ def _attribute(statement: ast.stmt) -> str:
     if isinstance(statement, ast.For):
         return "layers"
     for node in ast.walk(statement):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "register_buffer":
-            return str(node.args[0].value) if isinstance(node.args[0], ast.Constant) else ""
+        if named_by(node):
+            return named_by(node)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
             return node.attr
     return ""
+
+
+def named_by(node: ast.AST) -> str:
+    """What `self.register("name", …)`, a method of the module that is given a name first, is about; else nothing."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+        return ""
+    first, base = node.args[0], node.func.value
+    value = first.value if isinstance(first, ast.Constant) else None
+    return value if isinstance(value, str) and isinstance(base, ast.Name) and base.id == "self" else ""
 
 
 def _arguments(call: ast.Call, signature: Signature | None) -> dict[str | int, ast.expr]:

@@ -23,6 +23,7 @@ from interlingua.codegen.signature import SIGNATURE, Call, as_called, call_of
 from interlingua.codegen.source import Item, Line, Suite, code, function_header, render, sorted_imports
 from interlingua.codegen.structure import Unstructured, attribute_of
 from interlingua.codegen.weights import NAMES, Weight
+from interlingua.codegen.words import Words
 from interlingua.ir import metadata
 from interlingua.ir.origin import Constant
 from interlingua.notes import Approximated, Dropped, Notes
@@ -114,6 +115,26 @@ def _is_kept(tensor: Tensor) -> bool:
     return metadata.role(tensor.weight.value) in ("buffer", "parameter", "frozen") or not isinstance(origin, Constant)
 
 
+_INPUTS = ("in_channels", "in_features", "input_size")
+_OUTPUTS = ("out_channels", "out_features")
+
+WORDS = Words(
+    inputs=_INPUTS,
+    outputs=_OUTPUTS,
+    widths=frozenset(
+        {*_INPUTS, *_OUTPUTS, "num_features", "num_channels", "normalized_shape", "embedding_dim", "hidden_size"}
+    ),
+    usual={"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True},
+    kernel="kernel_size",
+    padding="padding",
+    reshapes=frozenset({"reshape", "view"}),
+    splits="unflatten",
+    turns=("permute", "transpose"),
+    attends="scaled_dot_product_attention",
+    weighs="softmax",
+    operands=("query", "key", "value"),
+)
+
 SPELLING = Spelling(
     base="nn.Module",
     sequential="nn.Sequential",
@@ -125,6 +146,7 @@ SPELLING = Spelling(
     children="self.children()",
     adding="self.add_module",
     slices="unbind",
+    words=WORDS,
     tensor=_own_tensor,
     parameter=_parameter,
 )
