@@ -19,6 +19,7 @@ from interlingua.notes import Notes
 from interlingua.onnx.constants import record_constants
 from interlingua.onnx.prepare import prepare, tensors
 from interlingua.onnx.recognise import text_form
+from interlingua.onnx.shared import part_shared
 from interlingua.onnx.skeleton import Weight, attach, skeleton, wrong_tensors
 
 
@@ -32,6 +33,7 @@ def read(artifact: Artifact, options: ReadOptions) -> Source:
     """
     path = artifact.files["graph"]
     model = load(path, options.notes)
+    part_shared(model)
     chosen = _cut(model, options)
     _set_shapes(model, options)
     foreign = any(node.domain not in ("", "ai.onnx") for node in model.graph.all_nodes())
