@@ -37,7 +37,9 @@ def part_shared(model: ir.Model) -> None:
     """Gives each reader of a merged initializer one of its own, under the name that its module has for it."""
     tied = ties_of(model)
     for node in list(model.graph.all_nodes()):
-        source = node.inputs[0] if node.op_type == "Identity" and node.domain == "" else None
+        if node.op_type != "Identity" or node.domain != "" or (len(node.inputs), len(node.outputs)) != (1, 1):
+            continue
+        source = node.inputs[0]
         if source is not None and not node.outputs[0].is_graph_output() and _is_merged(source, tied):
             name, node.outputs[0].name = node.outputs[0].name or "", f"{node.outputs[0].name} (copied)"
             forget_names(model.graph)
