@@ -148,8 +148,17 @@ def _by_unfused_export(model):
         return _by_export(model)
 
 
+class Refused(Exception):
+    """A rung's own word that it does not take the model."""
+
+
 def _scripted(model):
-    return model.module if isinstance(model.module, torch.jit.ScriptModule) else torch.jit.script(model.module)
+    if isinstance(model.module, torch.jit.ScriptModule):
+        return model.module
+    try:
+        return torch.jit.script(model.module)
+    except Exception as error:  # TorchScript has no class of its own for what its language lacks
+        raise Refused("TorchScript does not take the module") from error
 
 
 def _by_torchscript(model):
@@ -157,32 +166,32 @@ def _by_torchscript(model):
     from torch._export.converter import TS2EPConverter
 
     if model.kwargs:
-        raise ValueError("the converter from TorchScript takes positional inputs alone")
+        raise Refused("the converter from TorchScript takes positional inputs alone")
     program = TS2EPConverter(_scripted(model), model.args, model.kwargs).convert()
     program = model.exported(module=program.module())
     return _program_to_onnx(program)
 
 
-def _by_script(model, folder):
+def _by_script(model, folder, module):
     """The exporter of old, which knows loops and decisions of scripts, and traces everything else."""
-    module = model.module
-    if not isinstance(module, torch.jit.ScriptModule):
-        with contextlib.suppress(Exception):  # what cannot be scripted is traced
-            module = torch.jit.script(module)
     path = os.path.join(folder, "model.onnx")
-    torch.onnx.export(
-        module,
-        model.args,
-        path,
-        kwargs=model.kwargs or None,
-        dynamo=False,
-        opset_version=SCRIPT_OPSET,
-        training=torch.onnx.TrainingMode.PRESERVE,
-        do_constant_folding=False,
-        input_names=[row["leaf"] for row in facts.input_rows(model.call)],
-        dynamic_axes=model.dynamic or None,
-        external_data=True,
-    )
+    told, torch._C._jit_onnx_log = torch._C._jit_onnx_log, lambda *graph: None  # it prints the graph that it fails at
+    try:
+        torch.onnx.export(
+            module,
+            model.args,
+            path,
+            kwargs=model.kwargs or None,
+            dynamo=False,
+            opset_version=SCRIPT_OPSET,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+            input_names=[row["leaf"] for row in facts.input_rows(model.call)],
+            dynamic_axes=model.dynamic or None,
+            external_data=True,
+        )
+    finally:
+        torch._C._jit_onnx_log = told
     return {**facts.example_outputs(model), "dropouts": [], "notes": []}, path
 
 
@@ -195,7 +204,9 @@ def _rungs(model, folder):
         if _fused(model.module):
             yield "torch.export without fused attention", lambda: _by_unfused_export(model)
     yield "TorchScript made an exported program", lambda: _by_torchscript(model)
-    yield "the exporter of TorchScript", lambda: _by_script(model, folder)
+    yield "the exporter of TorchScript", lambda: _by_script(model, folder, _scripted(model))
+    if not script:
+        yield "the exporter of TorchScript, by a trace", lambda: _by_script(model, folder, model.module)
 
 
 def export_module(model, folder):
@@ -220,14 +231,14 @@ def export_module(model, folder):
                 told, made = rung()
                 break
             except Exception as error:  # exporters raise whatever they meet
-                tried.append((name, _reason(error)))
+                tried.append((name, "%s: %s" % (_kind(error), _reason(error))))
                 del caught[:]
         else:
-            said = "".join("\n  %s: %s" % pair for pair in tried)
+            said = "".join("\n  %s %s" % pair for pair in tried)
             raise Problem(
-                "Expected a module that one of PyTorch's exporters takes. Each refused:%s" % said, "UnsupportedModel"
+                "Expected a module that one of PyTorch's exporters takes. None did:%s" % said, "UnsupportedModel"
             )
-    notes = model.notes + seen + [["Skipped", rung, "did not take the model: %s" % why] for rung, why in tried]
+    notes = model.notes + seen + [["Skipped", rung, why] for rung, why in tried]
     if tried:
         notes.append(["Assumed", name, "exported the model"])
     if isinstance(made, str):
@@ -242,6 +253,12 @@ def export_module(model, folder):
         "notes": notes + told["notes"],
         "step": name,
     }
+
+
+def _kind(error):
+    """Whether an exporter says that it does not take the model, by a class of its own, or breaks down over it."""
+    own = isinstance(error, Refused) or type(error).__module__.partition(".")[0] == "torch"
+    return "did not take the model" if own else "failed over the model in a way that it does not foresee"
 
 
 def _reason(error):
