@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,31 +9,19 @@ import pytest
 import torch
 import torch_collected_nets as nets
 from generated import Generated
+from steps_of_text import steps_of, text_of
 
 from interlingua.codegen.collected import collected
 from interlingua.codegen.dataflow import Dataflow
-from interlingua.codegen.steps import MARK, Step, rename, stored, values_read
+from interlingua.codegen.steps import MARK
 
-CODE = {"torch", "F", "self"}
 AXES = {f"{MARK}x": (2, 5, 8), f"{MARK}y": (2, 8)}
 SIZES = {"convs": 3, "more": 4}
 
 
-def _steps(text: str) -> list[Step]:
-    """The statements of a method; all names but a few are values."""
-    found = []
-    for statement in ast.parse(text).body:
-        names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - CODE
-        tree = rename(statement, {name: f"{MARK}{name}" for name in names})
-        found.append(Step([tree], values_read([tree]), tuple(stored(tree))))
-    return found
-
-
 def _collected(text: str, outputs: Sequence[str] = ("z",), taken: Sequence[str] = ()) -> str:
-    flow = Dataflow(_steps(text), [f"{MARK}{name}" for name in outputs], AXES)
-    trees = [copy.deepcopy(tree) for step in collected(flow, SIZES, taken) for tree in step.tree]
-    said = "\n".join(ast.unparse(ast.fix_missing_locations(tree)) for tree in trees)
-    return said.replace(MARK, "")
+    flow = Dataflow(steps_of(text), [f"{MARK}{name}" for name in outputs], AXES)
+    return text_of(collected(flow, SIZES, taken))
 
 
 def _listed(*items: str) -> str:
@@ -158,6 +144,11 @@ def test_parts_that_something_else_reads_too_are_named() -> None:
     assert "for part in (a, b, c)]" in said
 
 
+def test_parts_that_nothing_reads_are_left_out() -> None:
+    text = "a, b, c, _ = x.chunk(4, dim=1)\n" + _listed("F.gelu(a).mean(1)", "F.gelu(b).mean(1)", "F.gelu(c).mean(1)")
+    assert "for part in (a, b, c)]" in _collected(text)
+
+
 def test_displacements_are_two_counters(tmp_path: Path) -> None:
     made = Generated(nets.Correlation(), (torch.randn(2, 3, 8, 10), torch.randn(2, 3, 8, 10)), tmp_path / "out")
     text = made.proved().text
@@ -181,3 +172,7 @@ def test_groups_sums_and_windows(tmp_path: Path) -> None:
     whole = "\n".join(made.lines("Model"))
     assert "for i in range(5):" in whole and "features.append(" in whole
     assert whole.count("torch.tanh(") == 1
+
+
+def test_each_value_keeps_its_own_part_where_nothing_reads_the_others(tmp_path: Path) -> None:
+    Generated(nets.Crossed(), (torch.randn(2, 6),), tmp_path / "out").proved()

@@ -56,3 +56,19 @@ class Groups(nn.Module):
             windows.append((window / (window.square().sum(1, keepdim=True) + 1).sqrt()).flatten(1))
         assert isinstance(total, torch.Tensor)
         return parts, total, torch.cat(windows, 1)
+
+
+class Crossed(nn.Module):
+    """Layers of two lists, with one half of what the first gives between them: not always the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = nn.ModuleList(nn.Linear(6, 8) for _ in range(4))
+        self.heads = nn.ModuleList(nn.Linear(4, 5) for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = []
+        for place, (wide, head) in enumerate(zip(self.wide, self.heads, strict=True)):
+            half = wide(x).chunk(2, -1)[place % 2]
+            found.append(F.gelu(head(half)))
+        return torch.cat(found, -1)

@@ -17,7 +17,7 @@ def nested(steps: Sequence[Step], outputs: Sequence[str], nests: Callable[[Step]
     """The steps with what is read once, just behind, in the place where it is read.
 
     That is the operand of an activation (`nests` tells it), what a method is called on or an index taken of, and a
-    short call in a sum or product.
+    short call, or a sum or product with a number, in a sum or product.
     """
     readers: dict[str, int] = dict.fromkeys(outputs, 1)
     for step in steps:
@@ -52,7 +52,7 @@ def _joined(before: Step, step: Step, readers: Mapping[str, int], nests: Callabl
         fits = _is_primary(inner) and size + _length(outer) - len(name) <= _LONGEST
     else:
         summed = isinstance(outer, ast.BinOp) and (is_named(outer.left, name) or is_named(outer.right, name))
-        fits = summed and isinstance(inner, ast.Call | ast.Subscript) and size <= _OPERAND
+        fits = summed and (isinstance(inner, ast.Call | ast.Subscript) or _is_scaled(inner)) and size <= _OPERAND
         fits = fits and size + _length(outer) <= _LONGEST
     if not fits:
         return None
@@ -98,6 +98,15 @@ def _value(step: Step) -> ast.expr | None:
 def _is_taken_apart(step: Step) -> bool:
     """Whether what the step computes is a tuple, though but one of its values be read."""
     return any(isinstance(tree, ast.Assign) and isinstance(tree.targets[0], ast.Tuple) for tree in step.tree)
+
+
+def _is_scaled(value: ast.expr) -> bool:
+    """Whether it is a sum or product with a number: `1.0 - x`, `x * 2.0 / 15.0`."""
+    return isinstance(value, ast.BinOp) and (_is_number(value.left) or _is_number(value.right))
+
+
+def _is_number(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, int | float)
 
 
 def _is_primary(value: ast.expr) -> bool:

@@ -208,6 +208,8 @@ class Matching:
             return
         before = len(self._common.columns), len(self._given), len(self._statements), {*self._used}, dict(self._known)
         assigned = [self._flow.plain(maker) for maker in makers]
+        if len({_place(tree, name) for tree, name in zip(assigned, names, strict=True)}) != 1:
+            return
         try:
             value = self._common.tree([self._flow.bounded(each.value) for each in assigned if each is not None])
         except Unlike:
@@ -228,7 +230,9 @@ class Matching:
         makers = {self._flow.maker(name) for name in names}
         position = min(makers)
         tree = self._flow.plain(position) if len(makers) == 1 and position >= 0 else None
-        if tree is not None and self._flow.step(position).writes == names:
+        targets = tree.targets[0] if tree is not None else None
+        given = targets.elts if isinstance(targets, ast.Tuple) else ()
+        if tree is not None and tuple(each.id if isinstance(each, ast.Name) else "" for each in given) == names:
             readers = [self._flow.readers(name) for name in names]
             whole = all(each <= cone | self._at for each, cone in zip(readers, self._cones, strict=True))
             if whole and not self._flow.is_output(names):
@@ -239,6 +243,13 @@ class Matching:
         """Whether nothing outside of the turns reads what they make."""
         inside = self._used | self._at
         return all(self._flow.readers(name) <= inside for place in self._used for name in self._flow.step(place).writes)
+
+
+def _place(tree: ast.Assign | None, name: str) -> tuple[bool, ...]:
+    """Which of the targets of a statement is the value: those that nothing reads have no name of their own."""
+    target = None if tree is None else tree.targets[0]
+    targets = target.elts if isinstance(target, ast.Tuple) else [target]
+    return tuple(isinstance(each, ast.Name) and each.id == name for each in targets)
 
 
 def _part(number: int) -> str:
