@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from passes_graphs import Graph
 from raising_checks import assert_close, both, exported, numbers, operators, raised, random
@@ -209,3 +210,54 @@ def test_no_blocks_of_pixels(before, perm, after):
     graph = Graph()
     parted = graph("Transpose", graph("Reshape", graph.input("x", ["N", 3, 8, 6]), np.asarray(before)), perm=list(perm))
     check_none(graph, graph("Reshape", parted, np.asarray(after)), x=random(2, 3, 8, 6))
+
+
+def beside(axes: tuple[int, ...], axis: int, *, twice: bool = False):
+    """Tensors with a new axis each, put beside each other."""
+    graph = Graph(26)
+    x, y = graph.input("x", [2, 3]), graph.input("y", [2, 3])
+    parts = [
+        graph("Unsqueeze", each, graph.weight(np.array([at])))
+        for each, at in zip((x, x if twice else y), axes, strict=True)
+    ]
+    return raised(graph.model(graph("Relu", graph("Concat", *parts, axis=axis))))
+
+
+def test_tensors_on_a_new_axis():
+    model = beside((1, -2), 1)
+    before = model.clone()
+    assert to_forms(model, ABLE) and operators(model) == ["Stack", "Relu"] and said(model) == {"axis": 1}
+    given = {"x": random(2, 3), "y": random(2, 3, seed=8)}
+    assert_close(numbers(model, given), numbers(before, given))
+
+
+@pytest.mark.parametrize("axes, axis, twice", [((1, 1), 0, False), ((2, 2), 1, False), ((1, 1), 1, True)])
+def test_no_stack(axes, axis, twice):
+    model = beside(axes, axis, twice=twice)
+    to_forms(model, ABLE)
+    assert "Stack" not in operators(model)
+
+
+def places(reduction: str, added: int):
+    """What ScatterND writes at places along the first axis."""
+    graph = Graph(26)
+    x, y = graph.input("x", [5, 3]), graph.input("y", [4, 3])
+    index = graph("Unsqueeze", graph.input("i", [4], ir.DataType.INT64), graph.weight(np.array([added])))
+    return raised(graph.model(graph("Relu", graph("ScatterND", graph("Neg", x), index, y, reduction=reduction))))
+
+
+@pytest.mark.parametrize("reduction, accumulate", [("none", 0), ("add", 1)])
+def test_elements_put_at_places(reduction, accumulate):
+    model = places(reduction, -1)
+    before = model.clone()
+    assert to_forms(model, ABLE) and operators(model) == ["Neg", "IndexPut", "Relu"]
+    assert said(model, 1) == {"accumulate": accumulate}
+    index = np.array([1, -1, 0, 1 if accumulate else 2], np.int64)
+    given = {"x": random(5, 3), "y": random(4, 3), "i": index}
+    assert_close(numbers(model, given), numbers(before, given))
+
+
+def test_other_reductions_are_no_form():
+    model = places("max", 1)
+    to_forms(model, ABLE)
+    assert "ScatterND" in operators(model) and "IndexPut" not in operators(model)

@@ -12,7 +12,7 @@ import re
 import onnx_ir as ir
 
 from interlingua.ir import metadata
-from interlingua.ir.edit import SMALL, constant, is_initializer
+from interlingua.ir.edit import constant, is_initializer
 from interlingua.ir.origin import Constant
 
 _KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
@@ -21,6 +21,8 @@ _MADE = re.compile(
     r"(val|scalar_tensor_default|lifted_tensor|clone|zeros|ones|full|arange|zeros_like|ones_like|full_like)(_\d+)?"
 )
 """What PyTorch's exporter calls numbers of its own, and of operators that make tensors out of nothing."""
+_LARGEST = 1 << 18
+"""So many elements a `Constant` node may hold; a larger tensor stays where it can be mapped into memory."""
 
 
 def record_constants(model: ir.Model) -> None:
@@ -59,7 +61,7 @@ def state_constants(model: ir.Model) -> None:
         floating = value.dtype is not None and value.dtype.is_floating_point()
         fixed = metadata.is_constant(value) and not metadata.is_state(value) and is_initializer(value)
         tensor = value.const_value
-        if not (floating and fixed and tensor is not None and tensor.size <= SMALL) or value.is_graph_output():
+        if not (floating and fixed and tensor is not None and tensor.size <= _LARGEST) or value.is_graph_output():
             continue
         node = ir.node("Constant", [], {"value": ir.tensor(tensor.numpy().copy(), dtype=tensor.dtype)}, name=name)
         heir = node.outputs[0]

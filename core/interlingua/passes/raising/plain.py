@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from interlingua.ir.edit import bypass, constant
+from interlingua.ir.edit import bypass, constant, graph_of
 from interlingua.ir.facts import shape_of
+from interlingua.ir.metadata import copy_place
 from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, new, sides, tensor
 
 _LAST = np.iinfo(np.int32).max
@@ -46,6 +47,16 @@ def whole_slice(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     return None
 
 
+def plain_gather(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `GatherND(X, Unsqueeze(I, -1))` by `Gather(X, I)` along the first axis."""
+    added = reading.made(node.inputs[1], "Unsqueeze")
+    source, places = node.inputs[0], None if added is None else added.inputs[0]
+    rank, axes = len(shape_of(places) or ()), None if added is None else integers(added.inputs[1])
+    if places is None or shape_of(places) is None or axes not in ([-1], [rank]) or attribute_int(node, "batch_dims", 0):
+        return None
+    return [new("Gather", [source, places], {"axis": 0}, like=node.outputs[0])]
+
+
 def sequence_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     """Replaces `SequenceAt(SplitToSequence(X, n), i)` for constant i by the outputs of one `Split`."""
     source = node.inputs[0]
@@ -66,18 +77,7 @@ def sequence_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | No
     chosen = [(use.node, integers(use.node.inputs[1])) for use in uses if use.node.op_type == "SequenceAt"]
     if len(chosen) != len(uses) or sum(sizes) != length or any(index is None for _, index in chosen):
         return None
-    lengths = tensor(node, f"{node.outputs[0].name}_sizes", np.asarray(sizes, np.int64))
-    names = [f"{node.outputs[0].name}_{number}" for number in range(len(sizes))]
-    parts = [
-        ir.Value(name=name, type=source.type, shape=_part(shape, axis, size))
-        for name, size in zip(names, sizes, strict=True)
-    ]
-    made = ir.Node("", "Split", [source, lengths], [ir.AttrInt64("axis", axis)], outputs=parts)
-    assert node.graph is not None
-    from interlingua.ir.metadata import copy_place
-
-    copy_place(node, [made])
-    node.graph.insert_before(node, made)
+    parts = _split_before(node, source, axis, sizes) or _split(node, source, axis, sizes)
     for use, index in chosen:
         assert index is not None
         part = parts[index[0]]
@@ -91,7 +91,32 @@ def sequence_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | No
         use.outputs[0].replace_all_uses_with(part)
         assert use.graph is not None
         use.graph.remove(use, safe=True)
-    node.graph.remove(node, safe=True)
+    graph_of(node).remove(node, safe=True)
+    return None
+
+
+def _split(node: ir.Node, source: ir.Value, axis: int, sizes: Sequence[int]) -> list[ir.Value]:
+    """The parts that a new Split in front of the node makes."""
+    shape = shape_of(source)
+    assert shape is not None and node.graph is not None
+    lengths = tensor(node, f"{node.outputs[0].name}_sizes", np.asarray(sizes, np.int64))
+    names = [f"{node.outputs[0].name}_{number}" for number in range(len(sizes))]
+    parts = [
+        ir.Value(name=name, type=source.type, shape=_part(shape, axis, size))
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    made = ir.Node("", "Split", [source, lengths], [ir.AttrInt64("axis", axis)], outputs=parts)
+    copy_place(node, [made])
+    node.graph.insert_before(node, made)
+    return parts
+
+
+def _split_before(node: ir.Node, source: ir.Value, axis: int, sizes: Sequence[int]) -> list[ir.Value] | None:
+    """The parts that the same sequence became before: PyTorch's exporter writes one for each part that is read."""
+    for use in source.uses():
+        same = use.node.op_type == "Split" and use.idx == 0 and use.node.graph is node.graph
+        if same and attribute_int(use.node, "axis", 0) == axis and integers(use.node.inputs[1]) == [*sizes]:
+            return list(use.node.outputs)
     return None
 
 
@@ -127,6 +152,7 @@ def _part(shape: tuple[int | str | None, ...], axis: int, size: int) -> ir.Shape
 RULES: Mapping[str, Sequence[Rule]] = {
     "Add": (select,),
     "CastLike": (cast_like,),
+    "GatherND": (plain_gather,),
     "Slice": (whole_slice,),
     "SplitToSequence": (sequence_of_parts,),
 }

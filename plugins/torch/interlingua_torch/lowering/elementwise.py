@@ -11,7 +11,8 @@ from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.codegen.weights import Weight
-from interlingua.ir.facts import is_constant
+from interlingua.ir.facts import is_constant, shape_of
+from interlingua.ir.parameters import is_trained
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_cards
 from interlingua_torch.lowering.templates import (
@@ -155,12 +156,24 @@ def total(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     return whole if node.op_type == "Sum" or len(values) == 1 else fill(context, "A / B", A=whole, B=len(values))
 
 
+def _is_number(value: ir.Value) -> bool:
+    """Whether a value is a number that nobody trains."""
+    return is_constant(value) and not is_trained(value) and shape_of(value) == ()
+
+
 @lowers("Max", "Min")
 def extreme(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`torch.maximum(a, b)`, one in another where there are more."""
+    """`torch.maximum(a, b)`, one in another where there are more; `a.clamp(min=0.5)` where one is a number."""
     api = f"torch.{node.op_type.lower()}imum"
     values = filled_inputs(node)
     dtype = values[0].dtype
+    bounds = [value for value in values if _is_number(value)]
+    if len(values) == 2 and len(bounds) == 1 and dtype not in WIDER:
+        (other,) = (value for value in values if value is not bounds[0])
+        bound = "min" if node.op_type == "Max" else "max"
+        call = expressions.method(context.as_tensor(other), "clamp", [], {bound: context.constant(bounds[0])})
+        context.note_mapping(node, "torch.clamp", call)
+        return call
     operands = [widened(context, value, order=True) if dtype in WIDER else context.as_tensor(value) for value in values]
     whole = functools.reduce(lambda a, b: expressions.call(context.api(api), [a, b]), operands)
     context.note_mapping(node, api)

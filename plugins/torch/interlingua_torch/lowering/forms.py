@@ -49,6 +49,22 @@ def unshuffled(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     return by_api(context, node, UNSHUFFLE, [source(context, node), facts["blocksize"]])
 
 
+@lowers("interlingua.forms::Stack")
+def stacked(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`torch.stack([x, y], dim=1)`."""
+    parts = ast.List([source(context, node, position) for position in range(len(node.inputs))], ast.Load())
+    return by_api(context, node, "torch.stack", [parts], {"dim": facts["axis"]} if facts["axis"] else {})
+
+
+@lowers("interlingua.forms::IndexPut")
+def put(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`x.index_put((places,), y)`, with `accumulate=True` for sums."""
+    data, places, updates = (source(context, node, position) for position in range(3))
+    context.note_mapping(node, "torch.index_put")
+    named = {"accumulate": True} if facts["accumulate"] else {}
+    return expressions.method(data, "index_put", [ast.Tuple([places], ast.Load()), updates], named)
+
+
 @lowers("interlingua.forms::Einsum")
 def equation(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`torch.einsum("bij,bkj->bik", x, y)`."""

@@ -192,7 +192,8 @@ def expand(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
             said.append(expressions.literal(-1))
         else:
             return _broadcast(context, node, expressions.literal(tuple(sizes)))
-    return _method(context, node, "expand", said) if said else source(context, node)
+    same = len(said) == len(old) and all(number_of(size) == -1 for size in said)
+    return source(context, node) if same else _method(context, node, "expand", said)
 
 
 def _broadcast(context: Context, node: ir.Node, shape: ast.expr) -> ast.expr:
