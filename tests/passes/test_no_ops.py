@@ -58,6 +58,16 @@ def test_arithmetic_with_the_neutral_number(op: str, number: object, stays: bool
     assert operators(model) == (["Relu", op, "Relu"] if stays else ["Relu", "Relu"])
 
 
+@pytest.mark.parametrize(("op", "number", "stays"), [("And", True, False), ("Or", False, False), ("And", False, True)])
+@pytest.mark.parametrize("first", [True, False])
+def test_truth_beside_a_condition(op: str, number: bool, stays: bool, first: bool) -> None:
+    graph = Graph()
+    condition = graph("Not", graph("IsNaN", graph.input("x", ["N", 4])))
+    sides = [condition, graph("Constant", value=onnx.numpy_helper.from_array(np.asarray(number)))]
+    model = canonical(graph.model(graph("Not", graph(op, *(sides[::-1] if first else sides)))))
+    assert operators(model) == ["IsNaN", "Not", *([op] if stays else []), "Not"]
+
+
 def test_a_parameter_that_is_one_stays() -> None:
     graph = Graph()
     x = graph.input("x", ["N", 4])

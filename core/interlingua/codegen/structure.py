@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from interlingua.codegen.chains import is_stuck
 from interlingua.codegen.dimensions import Dimensions
+from interlingua.codegen.lifting import lifted
 from interlingua.codegen.owners import owned, owners
 from interlingua.codegen.program import Layer, Program, Tensor
 from interlingua.codegen.steps import MARK, Flow, Step, flow_of, rename, values_read
@@ -320,6 +321,7 @@ def tree_of(
     flow = flow_of(program)
     for position, step in enumerate(flow.steps):
         step.scopes = scopes(step) if found is None else (found[position],) if position in found else ()
+    flow.steps = lifted(flow.steps)
     paths = owners(program, flow.steps, buffers, ties, told=found is None)
     _complete(flow, guessed=not any(classes))
     steps = [_owning(step, paths) for step in flow.steps]

@@ -13,6 +13,10 @@ from interlingua.passes.orders import order_of
 _STATES = slice(5, 7)
 """The inputs `initial_h` and `initial_c` of ONNX's recurrent operators."""
 
+_NEUTRAL = {"And": 1, "Div": 1, "Mul": 1, "Or": 0, "Sub": 0}
+"""The number beside which an operand is the result; `X + 0` is not among them: it makes 0 of -0."""
+_EITHER_WAY = ("And", "Mul", "Or")
+
 
 class RemoveNoOps(Pass):
     """Replaces `Identity(X)`, `Cast(X)` to its own type, `X * 1`, a Transpose or Reshape that changes nothing, by `X`.
@@ -27,9 +31,10 @@ class RemoveNoOps(Pass):
         changed = False
         for node in list(model.graph.all_nodes()):
             changed = _start_from_zero(node) or changed
-            source = node.inputs[0] if node.inputs else None
-            if node.domain == "" and source is not None and source.graph is node.graph and _idle(node, source):
-                changed = bypass(node, source) or changed
+            for source, other in _sides(node):
+                if source is not None and source.graph is node.graph and _idle(node, source, other):
+                    changed = bypass(node, source) or changed
+                    break
         return changed
 
 
@@ -43,7 +48,15 @@ def _start_from_zero(node: ir.Node) -> bool:
     return bool(zeros)
 
 
-def _idle(node: ir.Node, source: ir.Value) -> bool:
+def _sides(node: ir.Node) -> list[tuple[ir.Value | None, ir.Value | None]]:
+    """The input that may be all there is, with the next; the other way round too where operands may change places."""
+    if node.domain != "" or not node.inputs:
+        return []
+    first, second = node.inputs[0], node.inputs[1] if len(node.inputs) > 1 else None
+    return [(first, second), (second, first)] if node.op_type in _EITHER_WAY else [(first, second)]
+
+
+def _idle(node: ir.Node, source: ir.Value, other: ir.Value | None) -> bool:
     if node.op_type == "Identity":
         return True
     if node.op_type == "Cast":
@@ -59,8 +72,8 @@ def _idle(node: ir.Node, source: ir.Value) -> bool:
     if node.op_type in ("Squeeze", "Unsqueeze"):
         axes = constant(node.inputs[1]) if len(node.inputs) > 1 else None
         return axes is not None and axes.size == 0
-    if node.op_type in ("Mul", "Div", "Sub"):
-        return _leaves(node.inputs[1], 0 if node.op_type == "Sub" else 1, source)
+    if node.op_type in _NEUTRAL:
+        return _leaves(other, _NEUTRAL[node.op_type], source)
     if node.op_type == "Pad":
         pads = constant(node.inputs[1])
         return pads is not None and not pads.any()
