@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import collections
 import copy
 import dataclasses
 import functools
@@ -57,9 +58,12 @@ class _Collecting:
     def collect(self, position: int) -> None:
         """Looks for what is alike in the lists and the sum of a step."""
         for gathering in self._gatherings(position):
+            cones = self._cones(gathering)
+            pairs = zip(gathering.items, cones, strict=True)
+            made = [self._flow.bounded(self._made(item, cone)) for item, cone in pairs]
             start = 0
             while start + _LEAST <= len(gathering.items):
-                turn, count = self._turn(gathering, start)
+                turn, count = self._turn(gathering, cones, made, start)
                 if turn is not None and self._replace(position, gathering, start, count, turn):
                     return self.collect(position)
                 start += max(count, 1)
@@ -72,8 +76,8 @@ class _Collecting:
         for node in ast.walk(tree.value):
             if isinstance(node, ast.List) and len(node.elts) >= _LEAST:
                 yield _Gathering(frozenset({position}), node.elts, is_sum=False)
-        terms, positions = self._terms(position)
-        if len(terms) >= _LEAST and not self._goes_on(position):
+        terms, positions = self._terms(position) if _is_sum(tree.value) and not self._goes_on(position) else ([], [])
+        if len(terms) >= _LEAST:
             yield _Gathering(frozenset(positions), terms, is_sum=True)
 
     def _goes_on(self, position: int) -> bool:
@@ -89,27 +93,31 @@ class _Collecting:
         if tree is None:
             return [], []
         terms: list[ast.expr] = []
+        beside: set[str] = set()  # what the step at hand reads beside the sum so far
         positions = [position]
         value = tree.value
         while _is_sum(value):
             terms.append(value.right)
+            beside.update(loaded(value.right))
             value = value.left
             name = _name_of(value)
             maker = self._flow.maker(name)
             inner = self._flow.plain(maker) if maker >= 0 else None
             alone = self._flow.readers(name) == {positions[-1]} and not self._flow.is_output([name])
-            again = name in {n for term in terms for n in loaded(term)}
-            if inner is not None and alone and not again and _is_sum(inner.value):
+            if inner is not None and alone and name not in beside and _is_sum(inner.value):
                 positions.append(maker)
+                beside.clear()
                 value = inner.value
         found = [value, *reversed(terms)]
         return [term for term in found if not _is_nothing(term) or term is found[0]], positions
 
-    def _turn(self, gathering: _Gathering, start: int) -> tuple[Turn | None, int]:
-        """What the longest run of values from one on has in common, and how many they are."""
-        cones = self._cones(gathering)
-        pairs = zip(gathering.items, cones, strict=True)
-        made = [self._flow.bounded(self._made(item, cone)) for item, cone in pairs]
+    def _turn(
+        self, gathering: _Gathering, cones: Sequence[set[int]], made: Sequence[ast.expr], start: int
+    ) -> tuple[Turn | None, int]:
+        """What the longest run of values from one on has in common, and how many they are.
+
+        `cones` are the steps that each of the values alone is made by, `made` what it is given last.
+        """
         count = 1
         while start + count < len(made) and _begin_alike(made[start + count - 1 : start + count + 1]):
             count += 1
@@ -120,7 +128,7 @@ class _Collecting:
         used: set[int] = set()
         if not all(map(_name_of, items)):  # some are made in a statement, others where they are read
             used = {self._flow.maker(_name_of(item)) for item in items} & set().union(*cones[turns])
-            items = made[turns]
+            items = list(made[turns])
         matching = Matching(self._flow, items, cones[turns], gathering.positions, self._sizes, used)
         return matching.turn(self._letters), count
 
@@ -133,8 +141,8 @@ class _Collecting:
     def _cones(self, gathering: _Gathering) -> list[set[int]]:
         """The steps that each of the values alone is made by."""
         reads = [[name for name in loaded(item) if is_value(name)] for item in gathering.items]
-        said = [name for names in reads for name in names]
-        roots = {name: index for index, names in enumerate(reads) for name in names if said.count(name) == 1}
+        said = collections.Counter(name for names in reads for name in names)
+        roots = {name: index for index, names in enumerate(reads) for name in names if said[name] == 1}
         return self._flow.cones(roots, gathering.positions, len(gathering.items))
 
     def _replace(self, position: int, gathering: _Gathering, start: int, count: int, turn: Turn) -> bool:
