@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
 import torch
 from generated import Generated
 from torch import nn
+
+import interlingua
 
 WIDTH, HEADS = 16, 4
 
@@ -141,3 +144,20 @@ def test_a_whole_transformer_with_padding(tmp_path: Path, batch_first: bool) -> 
     assert ("torch.where(" in made.text) == batch_first
     causal = "nn.Transformer.generate_square_subsequent_mask(5" if batch_first else "torch.ones(5, 5, dtype=torch.bool"
     assert causal in made.text
+
+
+@pytest.mark.slow
+def test_a_file_of_the_exporter_gives_the_modules_back(tmp_path: Path) -> None:
+    """What its optimization turns, and gives a number for a name, is told by the bias."""
+    x, y, *_ = example()
+    source = nn.TransformerDecoderLayer(WIDTH, HEADS, 24, batch_first=True, dropout=0.0).eval()
+    for parameter in source.parameters():
+        parameter.data.add_(torch.rand_like(parameter) * 0.1)
+    with torch.no_grad():
+        torch.onnx.export(source, (x, y), tmp_path / "model.onnx", dynamo=True, verbose=False)
+    interlingua.convert(tmp_path / "model.onnx", "torch", tmp_path / "out", verify=False)
+    generated = runpy.run_path(str(tmp_path / "out" / "model.py"))["load"]()
+    with torch.no_grad():
+        torch.testing.assert_close(generated(x, y), source(x, y), rtol=1e-5, atol=1e-6)
+    generated.load_state_dict(source.state_dict(), strict=True)
+    assert (tmp_path / "out" / "model.py").read_text().count("nn.MultiheadAttention(16, 4, batch_first=True)") == 2

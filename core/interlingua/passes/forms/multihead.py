@@ -9,7 +9,17 @@ import onnx_ir as ir
 from interlingua.ir.facts import shape_of
 from interlingua.passes.forms.masks import ATTENTION, CAUSAL, Mask, module_masks
 from interlingua.passes.forms.outline import Form, Piece, closed, in_order
-from interlingua.passes.forms.projections import BIAS, PACKED, Linear, Rows, linear, parameter, path_of, product
+from interlingua.passes.forms.projections import (
+    BIAS,
+    PACKED,
+    Linear,
+    Rows,
+    is_numbered,
+    linear,
+    parameter,
+    path_of,
+    product,
+)
 from interlingua.passes.orders import order_of
 from interlingua.passes.raising.reading import attribute_int, maker, sizes_of
 from interlingua.passes.raising.views import MOVES, Axis, Factor, View, moved
@@ -78,22 +88,23 @@ def _weights(operands: list[_Operand], width: int) -> tuple[str, dict[str, ir.Va
     rows, biases = [each.weight for each in operands], [each.bias for each in operands]
     thirds = [(index * width, (index + 1) * width) for index in range(3)]
     packed = path_of(rows[0].name, PACKED)
-    if packed is not None:
-        path, wanted = packed, [Rows(rows[0].name, *third) for third in thirds]
-    else:
-        apart = [path_of(each.name, name) for each, name in zip(rows, _APART, strict=True)]
-        if apart[0] is None or len({*apart}) > 1:
-            return None
-        path, wanted = apart[0], [Rows(each.name, 0, width) for each in rows]
-    if rows != wanted:
+    if packed is None and is_numbered(rows[0].name) and biases[0] is not None:
+        packed = path_of(biases[0].name, BIAS)
+    path, names = packed, [PACKED]
+    wanted = [dataclasses.replace(rows[0], start=start, stop=stop) for start, stop in thirds]
+    if packed is None:
+        path, names = path_of(rows[0].name, _APART[0]), [*_APART]
+        wanted = [Rows(f"{path}.{name}", 0, width) for name in _APART]
+    if path is None or rows != wanted:
         return None
-    names = dict.fromkeys(each.name for each in rows)
+    held = {name: parameter(each, graph) for name, each in zip(names, rows, strict=False)}
+    if packed is not None and (shape_of(held[PACKED]) or (None,))[0] != 3 * width:
+        return None
     if any(each is not None for each in biases):
-        name = f"{path}.{BIAS}"
-        if biases != [Rows(name, *third) for third in thirds]:
+        wanted = [Rows(f"{path}.{BIAS}", *third) for third in thirds]
+        if biases != wanted:
             return None
-        names[name] = None
-    held = {name[len(path) + 1 :]: parameter(name, graph) for name in names}
+        held[BIAS] = parameter(wanted[0], graph)
     return path, held
 
 
@@ -101,8 +112,9 @@ def multihead(node: ir.Node) -> Piece | None:
     """`MultiheadAttention(query, key, value, masks)`: `Attention` of their projections, and the projection of that.
 
     The weights are called as the module calls them, `in_proj_weight` (or `q_proj_weight` and so on) and
-    `out_proj.weight`. Keys and values appended to the projected ones, a scale of its own and masks that the module
-    does not take keep the pieces; so does a use of the softmax, for that is no `Attention`.
+    `out_proj.weight`; where an exporter has turned the first and given it a number for a name, its bias tells of it.
+    Keys and values appended to the projected ones, a scale of its own and masks that the module does not take keep the
+    pieces; so does a use of the softmax, for that is no `Attention`.
 
     A row that is masked whole is zeros in the operator. The module gives zeros too, but NaN where it takes its fast
     path for inference, which is for self-attention, batch first, with masks that are conditions. There the masks stay
@@ -153,9 +165,9 @@ def multihead(node: ir.Node) -> Piece | None:
         return None
     graph = node.graph
     assert isinstance(graph, ir.Graph)
-    held["out_proj.weight"] = parameter(last.weight.name, graph)
+    held["out_proj.weight"] = parameter(last.weight, graph)
     if last.bias is not None:
-        held["out_proj.bias"] = parameter(last.bias.name, graph)
+        held["out_proj.bias"] = parameter(last.bias, graph)
     said: dict[str, object] = {"num_heads": heads.as_int(), "batch_first": int(batch_first)}
     said |= {"masks": [mask.name for mask in given]} if given else {}
     said |= {CAUSAL: 1} if causal else {}

@@ -7,10 +7,12 @@ import dataclasses
 import onnx_ir as ir
 
 from interlingua.codegen.weights import Weight
+from interlingua.ir import metadata
 from interlingua.ir.edit import is_initializer
 from interlingua.ir.facts import shape_of
-from interlingua.ir.origin import Call, Origin, parameters, simplified
+from interlingua.ir.origin import Call, Origin, Parameter, parameters, simplified
 from interlingua.ir.parameters import rows_of, value_of
+from interlingua.ir.weights import moved
 from interlingua.passes.orders import order_of
 from interlingua.passes.raising.reading import attribute_float, attribute_int, maker, sides
 
@@ -20,15 +22,16 @@ _DEPTH = 4
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """The rows of a parameter from `start` to `stop`."""
+    """The rows of a parameter from `start` to `stop`; where it is kept `turned`, its columns."""
 
     name: str
     start: int
     stop: int
+    turned: bool = False
 
     def part(self, start: int, stop: int) -> Rows:
         """Some of these rows."""
-        return Rows(self.name, self.start + start, self.start + stop)
+        return Rows(self.name, self.start + start, self.start + stop, self.turned)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +50,18 @@ def path_of(name: str, key: str) -> str | None:
     return name[: -len(key) - 1] if name.endswith(f".{key}") else None
 
 
-def parameter(name: str, graph: ir.Graph) -> ir.Value:
+def is_numbered(name: str) -> bool:
+    """Whether an exporter made the name, of a weight that it has rearranged."""
+    return "." not in name
+
+
+def parameter(rows: Rows, graph: ir.Graph) -> ir.Value:
     """The initializer of the graph that holds a parameter as the source has it."""
-    value = value_of(name, graph)
+    value = value_of(rows.name, graph)
+    if rows.turned:
+        return moved(graph, value, [("transpose", (1, 0))])
     if not value.is_initializer():
-        value.name = name if name not in graph.initializers else f"{name} (whole)"
+        value.name = rows.name if rows.name not in graph.initializers else f"{rows.name} (whole)"
         graph.register_initializer(value)
     return value
 
@@ -97,7 +107,12 @@ def _rows(value: ir.Value | None, order: tuple[int, ...]) -> tuple[Rows, list[ir
         return None
     source = next(iter(value.uses())).node.graph
     found = rows_of(said, source) if isinstance(source, ir.Graph) else None
-    return None if found is None else (Rows(*found), nodes)
+    if found is not None:
+        return Rows(*found), nodes
+    whole = metadata.origin(value)
+    numbered = isinstance(whole, Parameter) and is_numbered(whole.name) and is_initializer(value) and order
+    count = (shape_of(value) or (None,))[-1]
+    return (Rows(whole.name, 0, count, True), nodes) if numbered and isinstance(count, int) else None  # type: ignore[union-attr]
 
 
 def _origin(value: ir.Value, nodes: list[ir.Node], depth: int) -> Origin | None:

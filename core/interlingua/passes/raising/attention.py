@@ -151,8 +151,8 @@ def _keys(reading: Reading, value: ir.Value | None) -> tuple[ir.Value, float, li
     inner, factor = _unscaled(reading, value)
     reshaped = _through_reshapes(reading, inner)
     if reshaped is not None:
-        source, more = _unscaled(reading, reshaped)
-        return None if source is None else (source, factor * more, [])
+        source, more = _unscaled(reading, reshaped[0])
+        return None if source is None else (source, factor * more, reshaped[1])
     node = maker(inner, "Transpose")
     if node is None or node.inputs[0] is None:
         return None
@@ -172,17 +172,27 @@ def _keys(reading: Reading, value: ir.Value | None) -> tuple[ir.Value, float, li
     return turned.outputs[0], factor, [turned]
 
 
-def _through_reshapes(reading: Reading, value: ir.Value | None) -> ir.Value | None:
-    """What `Reshape(Transpose(Reshape(X, [-1, S, D]), [0, 2, 1]), […, D, S])` transposes."""
+def _through_reshapes(reading: Reading, value: ir.Value | None) -> tuple[ir.Value, list[ir.Node]] | None:
+    """What `Reshape(Transpose(Reshape(X, [-1, S, D]), [0, 2, 1]), […, D, S])` transposes.
+
+    Where the first Reshape is left out, as PyTorch's exporter leaves it out, the node that undoes it is given too.
+    """
     mark = reading.mark()
     last = reading.made(value, "Reshape") if reading.alone(value) else None
     middle = None if last is None else reading.made(last.inputs[0], "Transpose")
-    first = None if middle is None or order_of(middle) != (0, 2, 1) else reading.made(middle.inputs[0], "Reshape")
-    source = None if first is None else first.inputs[0]
-    before, inside, after = shape_of(source), shape_of(middle.inputs[0] if middle else None), shape_of(value)
-    known = source is not None and before and inside and after and len(before) == len(after) > 2
-    if known and before[-2:] == inside[1:] == (after[-1], after[-2]) and before[:-2] == after[:-2]:  # type: ignore[index]
-        return source
+    inner = None if middle is None or order_of(middle) != (0, 2, 1) else middle.inputs[0]
+    inside, after = sizes_of(inner), sizes_of(value)
+    if inner is not None and inside and after and len(after) > 2 and inside[1:] == (after[-1], after[-2]):
+        wanted = (*after[:-2], *inside[1:])
+        first = maker(inner, "Reshape")
+        if first is not None and first.inputs[0] is not None and sizes_of(first.inputs[0]) == wanted:
+            reading.nodes[first] = None
+            return first.inputs[0], []
+        entries = [size if isinstance(size, int) else -1 for size in wanted]
+        if entries.count(-1) <= 1:
+            shape = tensor(reading.root, "heads", np.asarray(entries, np.int64))
+            nodes = [new("Reshape", [inner, shape], like=inner, shape=wanted)]
+            return nodes[0].outputs[0], nodes
     reading.back(mark)
     return None
 
@@ -198,9 +208,8 @@ def attention(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     there, keep the spelling.
     """
     weights, value = node.inputs[0], node.inputs[1]
-    guarded = _guarded(reading, weights)
+    guarded, count = _guarded(reading, weights), rank(value)
     softmax = reading.made(guarded or weights, "Softmax")
-    count = rank(value)
     if (
         softmax is None
         or value is None
@@ -280,7 +289,7 @@ def _folded(
         lifted.append(wide)
     shape = shape_of(mask)
     if mask is not None and shape is not None and len(shape) > 3:
-        if any(size != 1 for size in shape[:-3]):
+        if {*shape[:-3]} != {1}:
             return None
         axes = builder.numbers("axes", range(len(shape) - 3))
         mask = builder.add("Squeeze", [mask, axes], {}, shape[-3:])
