@@ -14,6 +14,7 @@ from .runtime_gaps import without_gaps
 from .runtime_in_place import calls_in_place, tell_in_place
 from .runtime_pixels import with_plain_pixels
 from .runtime_recurrent import projected, translations, unrolled, whole
+from .runtime_scripts import apart, operators, tell_modules
 from .runtime_transformers import experts_in_batches, plain, watched
 from .runtime_values import Problem, one_line
 from .runtime_whole import kept_whole
@@ -167,8 +168,11 @@ def _by_torchscript(model):
 
     if model.kwargs:
         raise Refused("the converter from TorchScript takes positional inputs alone")
-    program = TS2EPConverter(_scripted(model), model.args, model.kwargs).convert()
+    script = apart(_scripted(model))
+    told = operators(script)
+    program = TS2EPConverter(script, model.args, model.kwargs).convert()
     program = model.exported(module=program.module())
+    tell_modules(program, script, told)
     return _program_to_onnx(program)
 
 
