@@ -46,6 +46,11 @@ def test_a_tied_output_layer_is_tied_under_the_names_of_the_source(tmp_path: Pat
     assert 'self.register_buffer("positions", torch.empty(1, 9, dtype=torch.int64))' in made.text
 
 
+def test_a_list_of_one_head_has_it_as_often_as_the_sources(tmp_path: Path) -> None:
+    made = Generated(nets.Heads(), (torch.randn(2, 6),), tmp_path / "out").proved()
+    assert made.model.heads[0] is made.model.heads[2]  # type: ignore[index]
+
+
 def test_a_layer_of_the_parent_that_a_child_calls_stands_where_it_is_called(tmp_path: Path) -> None:
     made = Generated(nets.Shared(), (TOKENS,), tmp_path / "out").proved()
     assert made.model.shared is made.model.encoder.embed_tokens  # type: ignore[union-attr]

@@ -470,3 +470,20 @@ class Keyed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.trunk(x) * 2  # type: ignore[no-any-return]
+
+
+class Heads(nn.Module):
+    """One head for the results of each of three layers, which the state has three times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(6, 6) for _ in range(3))
+        head = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+        self.heads = nn.ModuleList(head for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = []
+        for layer, head in zip(self.layers, self.heads, strict=True):
+            x = torch.tanh(layer(x))
+            found.append(head(x))
+        return torch.stack(found)

@@ -114,7 +114,7 @@ def modules_code(
     ties = {other: first for other, first in ties.items() if other != first}
     names = _names(program, tree.paths)
     pairs = [*ties.items(), *known.missing(names)]
-    items, imports = _shortest(program, tree.root, dialect, spelling, [*map(_tie, pairs), *last(tree.paths)])
+    items, imports = _shortest(program, tree.root, dialect, spelling, [*_tied(pairs, names), *last(tree.paths)])
     return Modules(items, imports, tree.paths, ties | _spread(pairs, names))
 
 
@@ -288,11 +288,23 @@ def _calls(step: Step, functions: set[str]) -> bool:
     )
 
 
-def _tie(pair: tuple[str, str]) -> ast.stmt:
-    """`self.decoder.weight = self.encoder.weight`."""
-    target, source = map(attribute_of, pair)
-    target.ctx = ast.Store()  # type: ignore[attr-defined]
-    return ast.Assign([target], source, lineno=0)
+def _tied(pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> list[ast.stmt]:
+    """`self.decoder.weight = self.encoder.weight`; what a list does not have yet is put behind the others."""
+    ends: dict[str, int] = {}
+    rows: list[ast.stmt] = []
+    for new, old in pairs:
+        parent, _, last = new.rpartition(".")
+        inside = [name[len(parent) + 1 :].partition(".")[0] for name in names if name.startswith(f"{parent}.")]
+        ends.setdefault(parent, 1 + max((int(each) for each in inside if each.isdigit()), default=-1))
+        if last == str(ends[parent]):
+            ends[parent] += 1
+            append = ast.Attribute(attribute_of(parent), "append", ast.Load())
+            rows.append(ast.Expr(call(append, [attribute_of(old)])))
+            continue
+        target = attribute_of(new)
+        target.ctx = ast.Store()  # type: ignore[attr-defined]
+        rows.append(ast.Assign([target], attribute_of(old), lineno=0))
+    return rows
 
 
 def _names(program: Program, paths: Mapping[str, str]) -> list[str]:
