@@ -16,6 +16,7 @@ from interlingua.ir.edit import constant, is_initializer
 from interlingua.ir.origin import Constant
 
 _KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
+_PERSISTENT = "pkg.torch.export.graph_signature.InputSpec.persistent"
 _FOLDED = "pkg.onnxscript.optimizer.folded_from"
 _MADE = re.compile(
     r"(val|scalar_tensor_default|lifted_tensor|clone|zeros|ones|full|arange|zeros_like|ones_like|full_like)(_\d+)?"
@@ -26,14 +27,31 @@ _LARGEST = 1 << 18
 
 
 def record_constants(model: ir.Model) -> None:
-    """Tells initializers that they are constants, where PyTorch's exporter told which ones are parameters."""
+    """Tells initializers that they are constants: scales of quantized tensors, and what PyTorch's exporter told of.
+
+    It tells which ones are parameters, and which are buffers of the state dict; means and variances train.
+    """
     values = list(model.graph.initializers.values())
-    if not any(_KIND in value.metadata_props for value in values):
-        return
+    told = any(_KIND in value.metadata_props for value in values)
     for value in values:
         kind = value.metadata_props.get(_KIND)
-        if kind == "CONSTANT_TENSOR" or (kind is None and _is_made(value)):
+        buffer = kind == "BUFFER" and not any(use.node.op_type == "BatchNormalization" for use in value.uses())
+        if buffer:
+            metadata.set_role(value, "buffer" if value.metadata_props.get(_PERSISTENT) == "True" else "non-persistent")
+        made = kind == "CONSTANT_TENSOR" or (kind is None and _is_made(value))
+        if buffer or (told and made) or _is_scale(value):
             metadata.set_origin(value, Constant(value.name or ""))
+
+
+def _is_scale(value: ir.Value) -> bool:
+    """Whether the number is nothing but the scale of quantized tensors."""
+    uses = list(value.uses())
+    real = value.dtype is not None and value.dtype.is_floating_point()
+    return real and bool(uses) and all(_scales(use.node.op_type, use.idx) for use in uses)
+
+
+def _scales(op_type: str, index: int) -> bool:
+    return op_type.startswith(("QLinear", "QGemm")) or (op_type in ("QuantizeLinear", "DequantizeLinear") and index > 0)
 
 
 def _is_made(value: ir.Value) -> bool:

@@ -14,16 +14,16 @@ from interlingua.passes.contributed_made import Made, Outputs
 
 _SINCE = 13
 """From this opset on Softmax is along one axis."""
-ROUNDED = frozenset({"QLinearAdd", "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearSoftmax"})
+ROUNDED = frozenset({"QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearSoftmax"})
 """Those whose whole numbers may be the next ones."""
 
 
-def _meant(made: Made, start: int) -> ir.Value | None:
-    """The numbers that a quantized input stands for; its scale and zero point follow it."""
+def _meant(made: Made, start: int, axis: int | None = None) -> ir.Value | None:
+    """The numbers that a quantized input stands for; its scale and zero point, one or one along the axis, follow it."""
     scale = made.input(start + 1)
     if scale is None:
         return None
-    value = made.op("DequantizeLinear", made.input(start), scale, made.input(start + 2))
+    value = made.op("DequantizeLinear", made.input(start), scale, made.input(start + 2), axis=axis)
     value.type = scale.type
     return value
 
@@ -83,7 +83,22 @@ def _concat(made: Made) -> Outputs | None:
     return _quantized(made, made.op("Concat", *values, axis=made.attribute("axis", 0)), 0)
 
 
+def _gemm(made: Made) -> Outputs | None:
+    """`QGemm(A, B, C)`, whose C is by the product of the scales of A and B; a float without a scale of its own."""
+    turned = made.attribute("transB", 0)
+    a, b = _meant(made, 0), _meant(made, 3, axis=0 if turned else 1)
+    first, second, bias = made.input(1), made.input(4), made.input(6)
+    if a is None or b is None or first is None or second is None or made.attribute("alpha", 1.0) != 1:
+        return None
+    if bias is not None:
+        bias = made.op("DequantizeLinear", bias, made.op("Mul", first, second), axis=0)
+        bias.type = first.type
+    result = made.op("Gemm", a, b, bias, transA=made.attribute("transA", None), transB=made.attribute("transB", None))
+    return [result] if made.input(7) is None else _quantized(made, result, 7)
+
+
 QUANTIZED: dict[str, Callable[[Made], Outputs | None]] = {
+    "QGemm": _gemm,
     "QLinearAdd": _of_two("Add"),
     "QLinearAveragePool": _pool,
     "QLinearConcat": _concat,

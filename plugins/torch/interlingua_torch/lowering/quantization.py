@@ -10,6 +10,7 @@ from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
+from interlingua.ir.edit import constant
 from interlingua.ir.facts import inputs_of, shape_of
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.casts import as_type
@@ -33,6 +34,11 @@ def _beside(context: Context, node: ir.Node, facts: Facts, name: str, x: ast.exp
     shape = shape_of(values[0])
     if shape == () or (shape == (1,) and not facts["block_size"]):
         return context.as_tensor(values[0])
+    rank = len(shape_of(_value(node, "x")) or ())
+    if rank and shape is not None and len(shape) == 1 and not facts["block_size"]:
+        sizes = [-1 if axis == facts["axis"] % rank else 1 for axis in range(rank)]
+        stated = context.as_tensor(values[0])
+        return expressions.method(stated, "reshape", sizes) if rank > 1 else stated
     arguments = [context.as_tensor(values[0]), x, facts["axis"], facts["block_size"]]
     return expressions.call(context.helper("along_axis"), arguments)
 
@@ -67,13 +73,15 @@ def quantize(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 @lowers("DequantizeLinear")
 def dequantize(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`(x.int() - zero_point.int()) * scale`."""
+    """`(x.int() - zero_point.int()) * scale`; `x * scale` where the zero point is 0."""
     value, scale_type = _value(node, "x"), _value(node, "x_scale").dtype or ir.DataType.FLOAT
     assert value.dtype is not None
     element_type(context, value.dtype)
     x = context.ref(value)
     scale = _beside(context, node, facts, "x_scale", x)
-    point = _beside(context, node, facts, "x_zero_point", x)
+    zero = constant(inputs_of(node)["x_zero_point"][0]) if "x_zero_point" in inputs_of(node) else None
+    nothing = zero is not None and not zero.any()
+    point = None if nothing else _beside(context, node, facts, "x_zero_point", x)
     context.note_mapping(node, "torch.mul")
     if value.dtype in FLOAT8:
         number = converted(context, x, scale_type)
