@@ -21,6 +21,9 @@ SIZES = {
     "poolformer_s12": 96,
     "eva02_tiny_patch14_224": 224,
     "ghostnet_100": 96,
+    "res2net50_14w_8s": 64,
+    "repvgg_a0": 64,
+    "crossvit_tiny_240": 240,
 }
 
 

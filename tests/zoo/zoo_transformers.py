@@ -128,6 +128,16 @@ def row(name: str, build: Callable[[], nn.Module], inputs: Inputs, small: str = 
 NARROW = {"hidden_size": 128, "num_attention_heads": 4, "intermediate_size": 256, "vocab_size": WORDS}
 _t5_encoder = returning("T5Config", "T5EncoderModel", "input_ids attention_mask", "last_hidden_state", **T5)
 TEXT = "input_ids attention_mask"
+NO_CACHE = {"use_cache": False}
+FEW = {
+    "hidden_size": 64,
+    "head_dim": 16,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "vocab_size": WORDS,
+}
 ROWS = (
     row("bert", returning("BertConfig", "BertModel", TEXT, "last_hidden_state pooler_output"), sentences(9)),
     row(
@@ -208,4 +218,25 @@ ROWS = (
         noise(3, 96, 128),
     ),
     row("detr", _detr, _detr_inputs),
+    row(
+        "gemma2",
+        returning("Gemma2Config", "Gemma2ForCausalLM", TEXT, "logits", NO_CACHE, sliding_window=4, **FEW),
+        sentences(9),
+        "two layers, width 64",
+    ),
+    row(
+        "mixtral",
+        returning(
+            "MixtralConfig",
+            "MixtralForCausalLM",
+            TEXT,
+            "logits",
+            NO_CACHE,
+            num_local_experts=4,
+            experts_implementation="batched_mm",
+            **FEW,
+        ),
+        sentences(9),
+        "two layers of four experts, width 64",
+    ),
 )
