@@ -11,12 +11,13 @@ from collections.abc import Container
 import onnx_ir as ir
 
 from interlingua.ir.facts import qualified
-from interlingua.passes.forms import contractions, joined, moves, multihead, rotary, tables
+from interlingua.passes.forms import contractions, joined, moves, multihead, rotary, single, tables
 from interlingua.passes.forms.outline import FORMS, Form, outline
 
 ALL: tuple[Form, ...] = (
     *multihead.FORMS,
     *rotary.FORMS,
+    *single.FORMS,
     *moves.FORMS,
     *tables.FORMS,
     *contractions.FORMS,

@@ -9,7 +9,7 @@ from interlingua.passes.forms.outline import Form, Piece, closed
 from interlingua.passes.raising.reading import attribute_int, integers, maker
 
 
-def _added(value: ir.Value | None, *, last: bool = False) -> tuple[ir.Node, ir.Value, int] | None:
+def added(value: ir.Value | None, *, last: bool = False) -> tuple[ir.Node, ir.Value, int] | None:
     """The Unsqueeze that makes the value by one new axis, what it is made of, and the axis."""
     node = maker(value, "Unsqueeze")
     source = None if node is None else node.inputs[0]
@@ -27,7 +27,7 @@ def stacked(node: ir.Node) -> Piece | None:
     if shape is None or len(node.inputs) < 2:
         return None
     axis = attribute_int(node, "axis", 0) % len(shape)
-    found = [_added(value) for value in node.inputs]
+    found = [added(value) for value in node.inputs]
     parts = [each for each in found if each is not None and each[2] == axis and shape_of(each[1]) != ()]
     nodes = [*dict.fromkeys(part[0] for part in parts), node]
     if len(parts) != len(node.inputs) or not closed(nodes):
@@ -45,7 +45,7 @@ def put(node: ir.Node) -> Piece | None:
     """`IndexPut(X, places, Y)`: `ScatterND(X, Unsqueeze(places, -1), Y)`, what is there replaced or added to."""
     said = node.attributes.get("reduction")
     reduction = "none" if said is None else said.as_string()
-    found = _added(node.inputs[1], last=True)
+    found = added(node.inputs[1], last=True)
     if found is None or reduction not in ("none", "add") or not closed([found[0], node]):
         return None
     data, updates = node.inputs[0], node.inputs[2]

@@ -13,8 +13,9 @@ from interlingua.codegen.parts import unpack
 from interlingua.codegen.program import UNREAD
 from interlingua.codegen.weights import Weight
 from interlingua_torch.lowering import lowers
+from interlingua_torch.lowering.attention import FUSED
 from interlingua_torch.lowering.blocks import UNSHUFFLE
-from interlingua_torch.lowering.common import by_api, by_helper
+from interlingua_torch.lowering.common import by_api, by_helper, said
 from interlingua_torch.lowering.indexing import EMBEDDING
 from interlingua_torch.lowering.terms import source
 
@@ -22,8 +23,8 @@ from interlingua_torch.lowering.terms import source
 @lowers("interlingua.forms::Roll")
 def roll(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     """`torch.roll(x, shifts=(-3, -3), dims=(1, 2))`."""
-    said = {"shifts": tuple(facts["shifts"]), "dims": tuple(facts["axes"])}
-    plain = {name: value[0] if len(value) == 1 else value for name, value in said.items()}
+    given = {"shifts": tuple(facts["shifts"]), "dims": tuple(facts["axes"])}
+    plain = {name: value[0] if len(value) == 1 else value for name, value in given.items()}
     return by_api(context, node, "torch.roll", [source(context, node)], plain)
 
 
@@ -63,6 +64,18 @@ def put(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     context.note_mapping(node, "torch.index_put")
     named = {"accumulate": True} if facts["accumulate"] else {}
     return expressions.method(data, "index_put", [ast.Tuple([places], ast.Load()), updates], named)
+
+
+@lowers("interlingua.forms::OneHead")
+def one_head(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
+    """`F.scaled_dot_product_attention(q, k, v)` without an axis of heads."""
+    values = [source(context, node, position) for position in range(len(node.inputs))]
+    keywords = said(
+        attn_mask=(values[3] if len(values) > 3 else None, None),
+        is_causal=(bool(facts["is_causal"]), False),
+        scale=(facts.get("scale"), None),
+    )
+    return by_api(context, node, FUSED, values[:3], keywords)
 
 
 @lowers("interlingua.forms::Einsum")
