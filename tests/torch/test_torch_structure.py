@@ -186,7 +186,7 @@ def test_modules_inside_loops_and_decisions_keep_their_names(tmp_path: Path) -> 
     lines = [line.strip() for line in made.text.splitlines()]
     start = next(number for number, line in enumerate(lines) if line.startswith("while "))
     assert sum(line.startswith("if ") for line in lines[start:]) == 2 and "else:" in lines
-    assert made.text.count("self.gate.left(x)") == 2 and "self.first.left(x)" in made.text
+    assert made.text.count("self.gate.left(x)") == 2 and "class First" in made.text and "self.first(x)" in made.text
     with torch.no_grad():
         for x in (torch.full((2, 6), -4.0), torch.full((3, 6), 4.0), torch.zeros(1, 6)):
             torch.testing.assert_close(made.model(x), made.source(x))

@@ -387,9 +387,6 @@ class Context:
         """Lowers nodes in their order; what cannot be said is kept in `refusals`."""
         while nodes:
             node = self._node = nodes.pop(0)
-            if self.refusals and any(value is not None and value.dtype is None for value in node.inputs):
-                self.refuse(node)  # what was refused would have told the type
-                continue
             try:
                 self._lower_node(self, node)
             except Unsupported as refusal:
@@ -399,3 +396,7 @@ class Context:
                     continue
                 self.refusals.append(Refusal(qualified(node), str(metadata.place(node)), str(refusal), refusal.kind))
                 self.refuse(node)
+            except AssertionError:
+                if not self.refusals or all(value is None or value.dtype is not None for value in node.inputs):
+                    raise
+                self.refuse(node)  # what was refused before would have told the type
