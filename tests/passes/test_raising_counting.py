@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
-from passes_graphs import Graph
+from passes_graphs import Graph, compute
 from raising_checks import check_graph, random
+
+from interlingua import passes
+from interlingua.notes import Notes
 
 COLUMNS = np.arange(5, dtype=np.int64)
 
@@ -73,3 +77,17 @@ def test_whole_rows_are_another_reading():
     table = graph.input("table", [5, 4], onnx.TensorProto.FLOAT)
     y = graph("GatherND", table, COLUMNS.reshape(5, 1))
     check_graph(graph, y, None, table=random(5, 4))
+
+
+def test_ends_of_one_element_are_scalars() -> None:
+    graph = Graph()
+    x = graph.input("x", ["N", 3])
+    count = graph("Slice", graph("Shape", x), np.asarray([0]), np.asarray([1]))
+    zero, one = (graph("Constant", value_int=number) for number in (0, 1))
+    before = graph.model(graph("Cast", graph("Range", zero, count, one), to=1))
+    arrays = {"x": np.zeros((4, 3), np.float32)}
+    (wanted,) = compute(before, arrays, check=False)
+    model = passes.run(before, notes=Notes())
+    onnx.checker.check_model(ir.to_proto(model), full_check=True)
+    (found,) = compute(model, arrays)
+    np.testing.assert_array_equal(found, wanted)

@@ -120,6 +120,20 @@ def _split_before(node: ir.Node, source: ir.Value, axis: int, sizes: Sequence[in
     return None
 
 
+def scalar_ends(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces ends and step of `Range` that are one element on an axis by `Squeeze(X)`: the standard wants scalars."""
+    if not any(shape_of(value) == (1,) for value in node.inputs):
+        return None
+    made: list[ir.Node] = []
+    ends: list[ir.Value | None] = []
+    for value in node.inputs:
+        if shape_of(value) == (1,):
+            made.append(new("Squeeze", [value], like=value, shape=()))
+            value = made[-1].outputs[0]
+        ends.append(value)
+    return [*made, new("Range", ends, like=node.outputs[0])]
+
+
 def select(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     """Replaces `Cast(condition) · X + Cast(Not(condition)) · Y` of whole numbers by `Where(condition, X, Y)`."""
     dtype = node.outputs[0].dtype
@@ -153,6 +167,7 @@ RULES: Mapping[str, Sequence[Rule]] = {
     "Add": (select,),
     "CastLike": (cast_like,),
     "GatherND": (plain_gather,),
+    "Range": (scalar_ends,),
     "Slice": (whole_slice,),
     "SplitToSequence": (sequence_of_parts,),
 }
