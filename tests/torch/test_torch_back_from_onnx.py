@@ -11,6 +11,8 @@ from torch import nn
 
 import interlingua
 
+pytestmark = pytest.mark.slow
+
 
 class Net(nn.Module):
     """A dense layer on three axes, small and large, a matrix that is no such layer, a recurrent layer."""

@@ -9,6 +9,8 @@ import torch
 from generated import Generated
 from torch import nn
 
+pytestmark = pytest.mark.slow
+
 
 class ConvActivation(nn.Sequential):
     """A chain that the source has a class for."""
@@ -103,14 +105,12 @@ def test_a_chain_that_the_source_has_a_class_for_is_one(tmp_path: Path) -> None:
     assert "nn.ReLU" in "\n".join(made.lines("Model"))
 
 
-@pytest.mark.slow
 def test_a_chain_without_a_class_of_its_own_is_called_by_its_layers(tmp_path: Path) -> None:
     made = Generated(Made(), (torch.randn(2, 3, 12, 12),), tmp_path / "out").proved()
     assert made.classes == ["ConvNormActivation", "Model"]
     assert "self.redirect = ConvNormActivation(40, 50, 1)" in made.text
 
 
-@pytest.mark.slow
 def test_chains_in_few_places_stay_where_they_are(tmp_path: Path) -> None:
     """Two alike, one of other layers; three in instances of one class stand in one place."""
     made = Generated(Few(), (torch.randn(2, 3, 12, 12),), tmp_path / "out").proved()

@@ -15,6 +15,8 @@ from interlingua.codegen.collected import collected
 from interlingua.codegen.dataflow import Dataflow
 from interlingua.codegen.steps import MARK
 
+pytestmark = pytest.mark.slow
+
 AXES = {f"{MARK}x": (2, 5, 8), f"{MARK}y": (2, 8)}
 SIZES = {"convs": 3, "more": 4}
 
@@ -157,14 +159,12 @@ def test_displacements_are_two_counters(tmp_path: Path) -> None:
     assert text.count("mean(") == 1 and len(text.splitlines()) < 40
 
 
-@pytest.mark.slow
 def test_only_pools_that_grow_evenly_are_said_once(tmp_path: Path) -> None:
     text = Generated(nets.Pyramid(), (torch.randn(2, 3, 16, 16),), tmp_path / "out").proved().text
     assert "*(F.max_pool2d(x, 5 + 4 * i, stride=1, padding=2 + 2 * i) for i in range(3))" in text
     assert text.count("max_pool2d(") == 1 and text.count("pool2d(") == 4
 
 
-@pytest.mark.slow
 def test_groups_sums_and_windows(tmp_path: Path) -> None:
     made = Generated(nets.Groups(), (torch.randn(2, 12, 12),), tmp_path / "out").proved()
     assert "[head(F.gelu(part)) for head, part in zip(self.heads, x.chunk(4, dim=2), strict=True)]" in made.text

@@ -13,6 +13,8 @@ from torch import nn
 
 import interlingua
 
+pytestmark = pytest.mark.slow
+
 
 class Applied(nn.Module):
     """A function of one tensor or more."""

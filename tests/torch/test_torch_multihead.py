@@ -12,6 +12,8 @@ from torch import nn
 
 import interlingua
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEADS = 16, 4
 
 
@@ -56,7 +58,6 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Generated:
     return Generated(Masked(), example(), tmp_path_factory.mktemp("masked") / "out")
 
 
-@pytest.mark.slow
 def test_modules_with_masks_are_the_modules_again(masked: Generated) -> None:
     masked.proved()
     assert masked.classes == ["Model"] and masked.text.count("nn.MultiheadAttention(") == 7
@@ -70,7 +71,6 @@ def test_modules_with_masks_are_the_modules_again(masked: Generated) -> None:
     assert "softmax" not in text and "scaled_dot_product_attention" not in text and "split" not in text
 
 
-@pytest.mark.slow
 def test_a_row_that_is_masked_whole_is_what_the_layers_of_the_source_make_of_it(masked: Generated) -> None:
     """The module gives NaN in the fast path alone, which takes conditions: those stay numbers where it is taken."""
     x, y, mask, own, other = example()
@@ -103,7 +103,6 @@ class Apart(nn.Module):
         return z + self.appended(x, y, y, need_weights=False)[0] + self.out_proj(mask @ z), weights
 
 
-@pytest.mark.slow
 def test_what_the_module_does_not_say_stays_in_pieces(tmp_path: Path) -> None:
     x, y = example()[:2]
     made = Generated(Apart(), (x, y, torch.randn(2, 5, 5)), tmp_path / "out")
@@ -128,7 +127,6 @@ class Sequences(nn.Module):
         return self.transformer(source, target, tgt_mask=later, **padding)  # type: ignore[no-any-return]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_a_whole_transformer_with_padding(tmp_path: Path, batch_first: bool) -> None:
     x, y, _, own, other = example()
@@ -146,7 +144,6 @@ def test_a_whole_transformer_with_padding(tmp_path: Path, batch_first: bool) -> 
     assert causal in made.text
 
 
-@pytest.mark.slow
 def test_a_file_of_the_exporter_gives_the_modules_back(tmp_path: Path) -> None:
     """What its optimization turns, and gives a number for a name, is told by the bias."""
     x, y, *_ = example()

@@ -12,6 +12,8 @@ from torch import nn
 
 import interlingua
 
+pytestmark = pytest.mark.slow
+
 
 class Block(nn.Module):
     """Two convolutions beside what goes past them."""
@@ -63,7 +65,6 @@ LINES = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("saved", [False, True], ids=["in memory", "a file"])
 @pytest.mark.parametrize("way", ["script", "trace"])
 def test_modules_of_a_script_stay(tmp_path: Path, way: str, saved: bool) -> None:
