@@ -25,18 +25,18 @@ from interlingua.passes.raising.recurrent import RaiseRecurrent
 HERE = Path(__file__).parent
 RAISING = (Raise, RaiseStatistics, RaiseHeads, MergeHeads, RaiseRecurrent)
 PLAIN = tuple(each for each in passes.CANONICAL if each not in RAISING)
-_folders: dict[tuple[str, str], Path] = {}
+_folders: dict[tuple[str, str], tempfile.TemporaryDirectory[str]] = {}
 
 
 def exported(kind: str, sources: str = "raising_sources.py") -> Path:
     """The folder of what an exporter ("script", "torch", "tf") makes of all sources, in a process of its own."""
     if (kind, sources) not in _folders:
-        folder = Path(tempfile.mkdtemp(prefix=f"raising-{kind}-"))
+        folder = tempfile.TemporaryDirectory(prefix=f"raising-{kind}-")
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, str(HERE / sources), kind, str(folder)]
+        command = [sys.executable, str(HERE / sources), kind, folder.name]
         subprocess.run(command, check=True, env=environment, capture_output=True, timeout=600)
         _folders[kind, sources] = folder
-    return _folders[kind, sources]
+    return Path(_folders[kind, sources].name)
 
 
 def evaluate(path: Path, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
+import numpy as np
+import onnx_ir as ir
 import pytest
 import torch
 from torch import nn
 
 import interlingua
+from interlingua.codegen.weights import Weight
+from interlingua.ir import metadata
+from interlingua.ir.origin import Call, Parameter
 
 pytestmark = pytest.mark.slow
 
@@ -47,5 +52,25 @@ def test_the_state_of_the_source_loads_strictly(tmp_path: Path, opset: int, besi
     generated.load_state_dict(source.state_dict(), strict=True)
     torch.testing.assert_close(generated(x), source(x))
     assert isinstance(generated.head, nn.Linear) and isinstance(generated.gru, nn.GRU)
+    trained = [sum(each.numel() for each in model.parameters()) for model in (source, generated)]
+    assert trained[0] == trained[1]
+
+
+@pytest.mark.parametrize(("turned", "named"), [((1, 2, 0), True), ((2, 0, 1), False)])
+def test_only_what_undoes_the_turn_is_the_parameter(turned: tuple[int, ...], named: bool) -> None:
+    value = ir.Value(name="weight", const_value=ir.tensor(np.zeros((2, 3, 4), np.float32), name="weight"))
+    metadata.set_permutation(value, (2, 0, 1))
+    metadata.set_origin(value, Call("transpose", (Parameter("layer.weight"),), turned))
+    assert Weight(value).is_named("weight") is named
+
+
+def test_a_weight_of_one_number_that_an_exporter_turned_is_trained(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    source, x = nn.Sequential(nn.Linear(3, 1), nn.Linear(1, 1)).eval(), torch.randn(2, 5, 3)
+    program = torch.onnx.export(source, (x,), dynamo=True, verbose=False)
+    assert program is not None
+    program.save(str(tmp_path / "model.onnx"))
+    interlingua.convert(tmp_path / "model.onnx", "torch", tmp_path / "torch")
+    generated = runpy.run_path(str(tmp_path / "torch" / "model.py"))["load"]()
     trained = [sum(each.numel() for each in model.parameters()) for model in (source, generated)]
     assert trained[0] == trained[1]

@@ -18,6 +18,7 @@ from interlingua.errors import Refusal, Unsupported, UnsupportedModel
 from interlingua.ir.metadata import origin, permutation
 from interlingua.ir.origin import FUNCTIONS, Call, Origin, Parameter, shape_after, simplified
 from interlingua.ir.stream import write_array
+from interlingua.passes.orders import inverse
 
 _DTYPES = {
     ir.DataType.FLOAT: "F32",
@@ -54,8 +55,12 @@ class Weight:
 
         It is unchanged, but where what wrote the file had turned it under the name that it had.
         """
-        said = self.origin
-        if isinstance(said, Call) and said.function == "transpose" and said.numbers == permutation(self.value):
+        said, order = self.origin, permutation(self.value)
+        if (
+            order is not None
+            and isinstance(said, Call)
+            and (said.function, said.numbers) == ("transpose", inverse(order))
+        ):
             said = said.operands[0]
         return isinstance(said, Parameter) and said.name.rpartition(".")[2] == key
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Container
 
 import onnx_ir as ir
 
@@ -33,14 +34,26 @@ def record_constants(model: ir.Model) -> None:
     """
     values = list(model.graph.initializers.values())
     told = any(_KIND in value.metadata_props for value in values)
+    computed = {output.name for node in model.graph for output in node.outputs}
+    untold = not told and model.producer_name == "pytorch"
     for value in values:
         kind = value.metadata_props.get(_KIND)
         buffer = kind == "BUFFER" and not any(use.node.op_type == "BatchNormalization" for use in value.uses())
         if buffer:
             metadata.set_role(value, "buffer" if value.metadata_props.get(_PERSISTENT) == "True" else "non-persistent")
-        made = kind == "CONSTANT_TENSOR" or (kind is None and _is_made(value))
-        if buffer or (told and made) or _is_scale(value):
+        made = kind == "CONSTANT_TENSOR" or (kind is None and _is_made(value, computed))
+        number = untold and _is_number(value)
+        if buffer or (told and made) or number or _is_scale(value):
             metadata.set_origin(value, Constant(value.name or ""))
+
+
+def _is_number(value: ir.Value) -> bool:
+    """Whether one number bears a name of the exporter's, in a file that has lost what it told.
+
+    Of two axes it may be a matrix that the exporter turned, and so renamed.
+    """
+    tensor = value.const_value
+    return tensor is not None and tensor.shape in ((), (1,)) and _MADE.fullmatch(value.name or "") is not None
 
 
 def _is_scale(value: ir.Value) -> bool:
@@ -54,8 +67,8 @@ def _scales(op_type: str, index: int) -> bool:
     return op_type.startswith(("QLinear", "QGemm")) or (op_type in ("QuantizeLinear", "DequantizeLinear") and index > 0)
 
 
-def _is_made(value: ir.Value) -> bool:
-    """Whether the exporter made the number, out of nothing but numbers of its own.
+def _is_made(value: ir.Value, computed: Container[str | None]) -> bool:
+    """Whether the exporter made the number, out of nothing but numbers of its own and shapes of what is `computed`.
 
     One that is the same everywhere may be filled to the shape of something else.
     """
@@ -64,7 +77,7 @@ def _is_made(value: ir.Value) -> bool:
     except (SyntaxError, ValueError, TypeError):
         return False
     made = _MADE.fullmatch(value.name or "") is not None
-    if all(_MADE.fullmatch(name) for name in sources):
+    if all(_MADE.fullmatch(name) or name in computed for name in sources):
         return made or bool(sources)
     array = constant(value)
     filled = array is not None and array.size > 1 and bool((array == array.flat[0]).all())

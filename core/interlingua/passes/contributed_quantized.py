@@ -29,7 +29,7 @@ def _meant(made: Made, start: int, axis: int | None = None) -> ir.Value | None:
 
 
 def _quantized(made: Made, value: ir.Value, start: int) -> Outputs | None:
-    """The value by the scale and zero point that stand there; without a zero point the type is that of the input."""
+    """The value by the scale and zero point that stand there; None without a zero point, which tells the type."""
     scale, point = made.input(start), made.input(start + 1)
     if scale is None or point is None:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container
 
 import onnx_ir as ir
@@ -14,15 +13,12 @@ from interlingua.passes.base import Pass, ensure
 _VARIABLE = "ReadVariableOp"
 """What tf2onnx calls the value of a variable by."""
 
-_NUMBERED = re.compile(r"val_\d+")
-"""What PyTorch's exporter calls a value that it computes itself by."""
-
 
 class RecordOrigins(Pass):
     """Gives every initializer that says nothing of its origin its own name as a source parameter, or as a constant.
 
-    Constants are single numbers that tf2onnx, and the optimizer that PyTorch's exporter runs, write among the weights
-    though the source's code states them.
+    Constants are single numbers that tf2onnx writes among the weights though the source's code states them; what
+    PyTorch's exporter tells is known when a file is read.
     """
 
     def transform(self, model: ir.Model) -> bool:
@@ -48,12 +44,8 @@ class RecordOrigins(Pass):
 
 def _is_number(value: ir.Value, producer: str) -> bool:
     """Whether the source's code states the value, by how the exporter calls it."""
-    tensor, name = value.const_value, value.name or ""
-    if tensor is None or tensor.size != 1:
-        return False
-    if producer == "tf2onnx":
-        return _VARIABLE not in name
-    return producer == "pytorch" and _NUMBERED.fullmatch(name) is not None
+    tensor = value.const_value
+    return producer == "tf2onnx" and tensor is not None and tensor.size == 1 and _VARIABLE not in (value.name or "")
 
 
 def _parameter(name: str, names: Container[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from interlingua.notes import Notes, Skipped
 from interlingua.onnx.writer import save
 from interlingua.proof.compare import Array
 from interlingua.worker import shared
+from interlingua.worker.scratch import Held
 
 IR_RUNTIME = "onnx"
 SECONDS = 1800.0
@@ -52,8 +52,8 @@ def trace(
 @contextlib.contextmanager
 def on_disk(model: ir.Model) -> Iterator[Path]:
     """The IR as an ONNX file, for as long as the block lasts."""
-    with tempfile.TemporaryDirectory(prefix="interlingua-") as folder:
-        yield save(model, Path(folder) / "model.onnx")[0]
+    with contextlib.closing(Held()) as held:
+        yield save(model, Path(held.path) / "model.onnx")[0]
 
 
 def run_ir(model: ir.Model | Path, arrays: Mapping[str, Array], notes: Notes | None = None) -> list[Array]:

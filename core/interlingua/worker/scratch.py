@@ -1,4 +1,4 @@
-"""Folders for arrays on their way between processes: made in pairs, locked while in use, swept when orphaned."""
+"""Folders for what lives as long as a process: locked while in use, swept when orphaned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PREFIX = "interlingua-worker-"
+PREFIX = "interlingua-"
 SETTLED_AFTER = 60.0
 
 
@@ -32,24 +32,30 @@ def _sweep_once() -> None:
                     shutil.rmtree(lock.parent, ignore_errors=True)
 
 
-class Scratch:
-    """One folder in memory (where the machine has such a place) and one on disk, in this order."""
+class Held:
+    """A new folder that is locked until it is closed, so that whoever comes later knows an orphan."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path | str | None = None) -> None:
         _sweep_once()
-        self.folders: list[str] = []
-        self._locks: list[int] = []
-        for root in _roots():
-            folder = tempfile.mkdtemp(prefix=PREFIX, dir=root)
-            lock = os.open(Path(folder) / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self.folders.append(folder)
-            self._locks.append(lock)
+        self.path = tempfile.mkdtemp(prefix=PREFIX, dir=root)
+        self._lock = os.open(Path(self.path) / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def close(self) -> None:
-        """Removes both folders; arrays already mapped from them stay valid."""
-        for folder in self.folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        for lock in self._locks:
-            os.close(lock)
-        self.folders, self._locks = [], []
+        """Removes the folder; arrays already mapped from it stay valid."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+class Scratch:
+    """Folders for arrays on their way between processes: one in memory (where there is such a place), one on disk."""
+
+    def __init__(self) -> None:
+        self._held = [Held(root) for root in _roots()]
+        self.folders = [held.path for held in self._held]
+
+    def close(self) -> None:
+        """Removes both folders."""
+        for held in self._held:
+            held.close()
+        self.folders, self._held = [], []
