@@ -24,6 +24,7 @@ from interlingua.errors import InvalidSource, UsageError, VerificationFailed
 from interlingua.passes import layout
 from interlingua.pipeline import ConvertOptions
 from interlingua.proof.compare import compare
+from interlingua.proof.precision import coarsest
 from interlingua.proof.prove import REFERENCE, VerifyOptions
 from interlingua.testing import nets
 
@@ -125,6 +126,24 @@ def test_tolerance_too_tight_fails(lenet: Path, tmp_path: Path) -> None:
     options = ConvertOptions(verify=VerifyOptions(tolerance=1e-12))
     with pytest.raises(VerificationFailed, match="--tolerance"):
         pipeline.convert(lenet, "torch", tmp_path / "out", options)
+
+
+def test_model_that_computes_in_float16_agrees_as_float16_does() -> None:
+    text = """<ir_version: 10, opset_import: ["" : 20]>
+    g (float[N, 4] x) => (float[N, 4] coarse, float[N, 4] own) <float16[4, 4] w = {1,2,3,4,5,6,7,8,9,8,7,6,5,4,3,2}> {
+        narrow = Cast<to=10>(x)
+        product = MatMul(narrow, w)
+        coarse = Cast<to=1>(product)
+        wide = Cast<to=1>(w)
+        own = MatMul(x, wide)
+    }"""
+    model: ir.Model = ir.from_proto(onnx.shape_inference.infer_shapes(onnx.parser.parse_model(text)))
+    told = coarsest(model)
+    assert told == {"coarse": "float16"}  # a weight that is stored in float16 is the same number for all
+    one, other = np.array([1.0, 0.5], np.float32), np.array([1.001, 0.5], np.float32)
+    assert compare("coarse", one, other, 1e-4, told["coarse"]).within
+    assert not compare("own", one, other, 1e-4).within
+    assert not compare("coarse", one, other * np.float32(1.01), 1e-4, told["coarse"]).within
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, 1.0, float("nan")])

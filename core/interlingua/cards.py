@@ -50,6 +50,8 @@ class Facts:
     def __getitem__(self, name: str) -> Any:
         if name in self.computed:
             raise ComputedShape(f"{name} is computed by the model; only a constant can be said here")
+        if name not in self.values:
+            raise ComputedShape(f"{name} is not known")
         return self.values[name]
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -36,6 +36,7 @@ from interlingua.passes.free_batch import CLEANING, FREED, FreeBatch
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
 from interlingua.proof import open_axes, samples
+from interlingua.proof.precision import coarsest
 from interlingua.proof.prove import VerifyOptions, arrays_of, prove, turned_inputs
 from interlingua.report import Report, runtime_ports
 from interlingua.worker import shared
@@ -275,6 +276,7 @@ def _converted(
             asked = dataclasses.replace(asked, batch=samples.count(asked.batch))
         if asked.run and asked.arrays is None:
             origin = open_axes.settled(origin, seed=asked.seed, batch=asked.batch, notes=notes)
+        asked = dataclasses.replace(asked, coarse=coarsest(origin.model))
         arrays = arrays_of(origin, asked) if asked.run else dict(origin.examples)
         turned = turned_inputs(prepared, package, arrays) if arrays else {}
         sizes = {name: array.shape for name, array in turned.items()}

@@ -124,5 +124,8 @@ def _parts(node: ir.Node, schema: onnx.defs.OpSchema) -> list[ir.Node] | None:
         except Exception:  # the builder of the body throws C++ errors where it lacks a type
             return None
         proto = onnx.FunctionProto.FromString(made)
+    made = {*proto.input, *(name for each in proto.node for name in each.output)}
+    for name in [name for name in proto.output if name not in made]:  # an output that the node leaves out
+        proto.output.remove(name)
     function: ir.Function = ir.from_proto(proto)
     return list(function.all_nodes())

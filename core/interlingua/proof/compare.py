@@ -64,10 +64,13 @@ def bound(tolerance: float, dtype: np.dtype[Any]) -> float:
     return max(tolerance, ROUNDINGS * float(ml_dtypes.finfo(dtype).eps)) if floating else tolerance
 
 
-def compare(name: str, reference: Array, other: Array, tolerance: float = DEFAULT_TOLERANCE) -> Difference:
+def compare(
+    name: str, reference: Array, other: Array, tolerance: float = DEFAULT_TOLERANCE, coarse: str = ""
+) -> Difference:
     """The difference of `other` from `reference`; relative means max|Δ| / max|reference|.
 
-    Numbers of few digits (float16, bfloat16) agree within a few roundings. NaN agrees with NaN and an infinity with
+    Numbers of few digits (float16, bfloat16), or computed from such (`coarse` is their type), agree within a few
+    roundings. NaN agrees with NaN and an infinity with
     the same infinity, at the same place; anything else differs.
     """
     if reference.shape != other.shape:
@@ -87,4 +90,6 @@ def compare(name: str, reference: Array, other: Array, tolerance: float = DEFAUL
     absolute = float(np.max(np.abs(left[finite] - right[finite])))
     scale = float(np.max(np.abs(left[finite])))
     relative = absolute / scale if scale else (0.0 if absolute == 0 else math.inf)
-    return Difference(name, absolute, relative, relative <= bound(tolerance, reference.dtype))
+    return Difference(
+        name, absolute, relative, relative <= bound(tolerance, np.dtype(coarse) if coarse else reference.dtype)
+    )

@@ -19,8 +19,9 @@ from interlingua.codegen.package import ports
 from interlingua.codegen.program import Port
 from interlingua.errors import InvalidSource, UsageError, VerificationFailed
 from interlingua.proof import execute, inputs
+from interlingua.proof.agreement import compared
 from interlingua.proof.compare import Array
-from interlingua.proof.prove import REFERENCE, VerifyOptions, compared, targets
+from interlingua.proof.prove import REFERENCE, VerifyOptions, targets
 from interlingua.report import NAME, Proof
 
 
@@ -74,7 +75,9 @@ def verify(folder: Path, *, tolerance: float | None = None) -> list[Proof]:
     """
     report = load_report(folder)
     said = report["verification"]
-    options = VerifyOptions(True, tolerance or said["tolerance"], said["seed"], said["batch"])
+    options = VerifyOptions(
+        True, tolerance or said["tolerance"], said["seed"], said["batch"], coarse=said.get("coarse", {})
+    )
     try:
         kept = load_file(folder / REFERENCE)
     except (OSError, SafetensorError) as error:

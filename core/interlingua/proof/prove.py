@@ -20,9 +20,9 @@ from interlingua.passes.free_batch import FREED
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
 from interlingua.proof import divergence, execute, inputs, samples
-from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, Difference, check_tolerance, compare, is_floating
+from interlingua.proof.agreement import compared
+from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, check_tolerance, compare, is_floating
 from interlingua.report import Proof
-from interlingua.worker import shared
 
 REFERENCE = "reference.safetensors"
 """The reference's outputs (and a user's own inputs), kept beside the model so that it can be proved again."""
@@ -35,13 +35,17 @@ INSENSITIVE = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class VerifyOptions:
-    """`run` is whether to verify at all; inputs are a user's `.npz` or seeded random ones."""
+    """`run` is whether to verify at all; inputs are a user's `.npz` or seeded random ones.
+
+    `coarse` names the type of few digits that an output is computed in, where it is not its own.
+    """
 
     run: bool = True
     tolerance: float = DEFAULT_TOLERANCE
     seed: int = inputs.SEED
     batch: int = inputs.BATCH
     arrays: Path | None = None
+    coarse: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_tolerance(self.tolerance)
@@ -49,7 +53,8 @@ class VerifyOptions:
     def as_json(self) -> dict[str, Any]:
         """The form `report.json` holds."""
         said = dataclasses.asdict(self)
-        return {**said, "arrays": self.arrays.name if self.arrays else None}
+        coarse = said.pop("coarse")
+        return {**said, "arrays": self.arrays.name if self.arrays else None, **({"coarse": coarse} if coarse else {})}
 
 
 def prove(
@@ -286,36 +291,6 @@ def _turned_back(prepared: ir.Model, outputs: Sequence[Array]) -> list[Array]:
         order = metadata.permutation(value)
         turned.append(array.transpose(np.argsort(order)) if order else array)
     return turned
-
-
-def _versions(runtimes: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in runtimes:
-        told = shared(name).versions()
-        found[name] = ", ".join(f"{key} {value}" for key, value in told.items())
-    return found
-
-
-def compared(
-    what: str,
-    reference_name: str,
-    names: Sequence[str],
-    reference: Sequence[Array],
-    other: Sequence[Array],
-    options: VerifyOptions,
-    runtimes: Sequence[str],
-) -> Proof:
-    """The proof that `other` agrees with `reference`, output by output, stamped with the versions of `runtimes`."""
-    if len(reference) != len(other):
-        counts = Difference(
-            "outputs", float("inf"), float("inf"), False, f"{len(other)} outputs, expected {len(reference)}"
-        )
-        return Proof(what, reference_name, "failed", (counts,), _versions(runtimes))
-    rows = tuple(
-        compare(name, left, right, options.tolerance) for name, left, right in zip(names, reference, other, strict=True)
-    )
-    verdict = "proved" if all(row.within for row in rows) else "failed"
-    return Proof(what, reference_name, verdict, rows, _versions(runtimes))
 
 
 def _fail(proof: Proof, where: divergence.Divergence | None) -> None:
