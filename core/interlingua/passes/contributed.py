@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import numpy as np
 import onnx_ir as ir
 
 from interlingua.ir import metadata
@@ -13,8 +12,12 @@ from interlingua.ir.facts import known, shape_of
 from interlingua.ir.origin import Constant
 from interlingua.notes import Approximated
 from interlingua.passes.base import Pass
+from interlingua.passes.contributed_attention import ATTENTION
+from interlingua.passes.contributed_channels_last import CHANNELS_LAST
 from interlingua.passes.contributed_made import Made, Outputs
+from interlingua.passes.contributed_products import PRODUCTS, activated_by
 from interlingua.passes.contributed_quantized import QUANTIZED, ROUNDED
+from interlingua.passes.infer import InferShapes
 
 DOMAIN = "com.microsoft"
 
@@ -27,6 +30,13 @@ class RewriteContributed(Pass):
 
     def transform(self, model: ir.Model) -> bool:
         """See the class."""
+        changed = again = self._rewrite(model)
+        while again and any(node.domain == DOMAIN for node in model.graph.all_nodes()):
+            InferShapes(self.notes).call(model)  # what stood behind an operator that nobody knew has shapes now
+            again = self._rewrite(model)
+        return changed
+
+    def _rewrite(self, model: ir.Model) -> bool:
         changed = False
         for node in list(model.graph.all_nodes()):
             rule = RULES.get(node.op_type)
@@ -34,9 +44,8 @@ class RewriteContributed(Pass):
                 continue
             made = Made(node)
             outputs = rule(made)
-            if outputs is None or any(_is_read(old) for old in node.outputs[len(outputs) :]):
-                continue
-            if any(new is None and _is_read(old) for old, new in zip(node.outputs, outputs, strict=False)):
+            if outputs is None or not _all_there(node, outputs):
+                made.forget()
                 continue
             for name, number, value in made.numbers:
                 value.replace_all_uses_with(add_initializer(graph_of(node), name, number, Constant(name)))
@@ -52,8 +61,11 @@ STANDING_AS_STANDARD = frozenset({"SimplifiedLayerNormalization"})
 """Operators of onnxruntime that its exporter writes without a domain."""
 
 
-def _is_read(value: ir.Value) -> bool:
-    return bool(value.uses()) or value.is_graph_output()
+def _all_there(node: ir.Node, outputs: Outputs) -> bool:
+    """Whether a rule made every output that something reads."""
+    read = [output for output in node.outputs if output.uses() or output.is_graph_output()]
+    made = {old for old, new in zip(node.outputs, outputs, strict=False) if new is not None}
+    return made.issuperset(read)
 
 
 def _gelu(made: Made) -> Outputs | None:
@@ -68,48 +80,13 @@ def _quick_gelu(made: Made) -> Outputs | None:
     return [made.op("Mul", made.input(0), made.op("Sigmoid", scaled))]
 
 
-def _turned(made: Made, value: ir.Value | None, turn: bool) -> ir.Value | None:
-    shape = shape_of(value)
-    if not turn or value is None:
-        return value
-    if shape is None or len(shape) < 2:
-        return None
-    axes = list(range(len(shape)))
-    return made.op("Transpose", value, perm=[*axes[:-2], axes[-1], axes[-2]])
-
-
-def _product(made: Made) -> Outputs | None:
-    """`FusedMatMul(A, B, alpha, transA, transB)` → `alpha * (A' @ B')`."""
-    if made.attribute("transBatchA", 0) or made.attribute("transBatchB", 0):
-        return None
-    left = _turned(made, made.input(0), bool(made.attribute("transA", 0)))
-    right = _turned(made, made.input(1), bool(made.attribute("transB", 0)))
-    if left is None or right is None:
-        return None
-    result = made.op("MatMul", left, right)
-    alpha = made.attribute("alpha", 1.0)
-    return [result if alpha == 1 else made.op("Mul", result, made.number(alpha))]
-
-
-def _activated(made: Made, value: ir.Value, name: str, parameters: Sequence[float]) -> ir.Value | None:
-    if name in ("Relu", "Sigmoid", "Tanh"):
-        return made.op(name, value)
-    if name == "LeakyRelu" and len(parameters) == 1:
-        return made.op(name, value, alpha=float(parameters[0]))
-    if name == "HardSigmoid" and len(parameters) == 2:
-        return made.op(name, value, alpha=float(parameters[0]), beta=float(parameters[1]))
-    if name == "Clip" and len(parameters) == 2:
-        return made.op(name, value, made.number(parameters[0]), made.number(parameters[1]))
-    return value if not name else None
-
-
 def _convolution(made: Made) -> Outputs | None:
     """`FusedConv(X, W, B, Z, activation)` → `activation(Conv(X, W, B) + Z)`."""
     names = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
     kept = {name: made.attribute(name, None) for name in names}
     result = made.op("Conv", *(made.input(index) for index in range(3)), **kept)
     result = made.plus(result, made.input(3))
-    activated = _activated(made, result, made.attribute("activation", ""), made.attribute("activation_params", ()))
+    activated = activated_by(made, result, made.attribute("activation", ""), made.attribute("activation_params", ()))
     return None if activated is None else [activated]
 
 
@@ -147,33 +124,18 @@ def _embedding(made: Made) -> Outputs | None:
         parts.append(made.op("Gather", segment_table, segments))
     total = made.plus(*parts)
     epsilon = float(made.attribute("epsilon", 1e-12))
-    return [made.op("LayerNormalization", total, scale, shift, axis=-1, epsilon=epsilon), None, total]
+    return [made.op("LayerNormalization", total, scale, shift, axis=-1, epsilon=epsilon), _count(made, ids), total]
 
 
-def _attention(made: Made) -> Outputs | None:
-    """`MultiHeadAttention(Q, K, V, b, attention_bias)` of three axes each → `Attention` of the shifted inputs."""
-    heads, scale = int(made.attribute("num_heads", 0)), made.attribute("scale", None)
-    given = [made.input(index) for index in range(3)]
-    shapes = [shape_of(value) for value in given]
-    refused = [made.input(index) for index in (4, *range(6, len(made.node.inputs)))]
-    if any(value is not None for value in refused) or any(shape is None or len(shape) != 3 for shape in shapes):
+def _count(made: Made, ids: ir.Value | None) -> ir.Value | None:
+    """How many tokens of each sample the mask lets be seen."""
+    mask, shape = made.input(7), shape_of(ids)
+    if mask is None:
         return None
-    lengths = {shape[1] for shape in shapes if shape is not None}
-    if made.attribute("unidirectional", 0) and (len(lengths) > 1 or None in lengths):
-        return None  # onnxruntime hides keys from the end on, the standard from the beginning
-    bias = made.input(3)
-    if bias is not None:
-        widths = [shape[2] for shape in shapes if shape is not None]
-        if not all(isinstance(width, int) for width in widths):
-            return None
-        ends = np.cumsum([0, *widths])
-        for index, value in enumerate(given):
-            bounds = [made.number([int(end)], ir.DataType.INT64) for end in ends[index : index + 2]]
-            given[index] = made.op("Add", value, made.op("Slice", bias, *bounds))
-    said = {"scale": None if not scale else float(scale)}
-    causal = 1 if made.attribute("unidirectional", 0) else None
-    mask = [] if made.input(5) is None else [made.input(5)]
-    return [made.op("Attention", *given, *mask, q_num_heads=heads, kv_num_heads=heads, is_causal=causal, **said)]
+    axis = made.number([1], ir.DataType.INT64)
+    count = made.op("ReduceSum", mask, axis, keepdims=0)
+    count.shape = None if shape is None else ir.Shape(shape[:1])
+    return count
 
 
 def _rotary(made: Made) -> Outputs | None:
@@ -197,13 +159,14 @@ RULES: dict[str, Callable[[Made], Outputs | None]] = {
     "EmbedLayerNormalization": _embedding,
     "FastGelu": _gelu,
     "FusedConv": _convolution,
-    "FusedMatMul": _product,
     "Gelu": _gelu,
-    "MultiHeadAttention": _attention,
     "QuickGelu": _quick_gelu,
     "RotaryEmbedding": _rotary,
     "SimplifiedLayerNormalization": _simplified,
     "SkipLayerNormalization": _skip_normalization,
     "SkipSimplifiedLayerNormalization": _skip_normalization,
+    **ATTENTION,
+    **CHANNELS_LAST,
+    **PRODUCTS,
     **QUANTIZED,
 }

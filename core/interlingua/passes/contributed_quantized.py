@@ -97,7 +97,20 @@ def _gemm(made: Made) -> Outputs | None:
     return [result] if made.input(7) is None else _quantized(made, result, 7)
 
 
+def _same(made: Made) -> Outputs | None:
+    """`QuantizeLinear` and `DequantizeLinear` of types that the standard's lacked once."""
+    inputs = [made.input(index) for index in range(3)]
+    scale, point = inputs[1], inputs[2]
+    quantizes = made.node.op_type == "QuantizeLinear"
+    if scale is None or (quantizes and point is None):
+        return None
+    result = made.op(made.node.op_type, *inputs, axis=made.attribute("axis", None))
+    result.type = point.type if quantizes and point is not None else scale.type
+    return [result]
+
+
 QUANTIZED: dict[str, Callable[[Made], Outputs | None]] = {
+    "DequantizeLinear": _same,
     "QGemm": _gemm,
     "QLinearAdd": _of_two("Add"),
     "QLinearAveragePool": _pool,
@@ -107,4 +120,5 @@ QUANTIZED: dict[str, Callable[[Made], Outputs | None]] = {
     "QLinearMul": _of_two("Mul"),
     "QLinearSigmoid": _of_one("Sigmoid"),
     "QLinearSoftmax": _softmax,
+    "QuantizeLinear": _same,
 }

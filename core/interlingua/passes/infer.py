@@ -31,10 +31,12 @@ class InferShapes(Pass):
             if node.op_type == "STFT" and "onesided" not in node.attributes:
                 node.attributes["onesided"] = ir.AttrInt64("onesided", 1)  # without it, onnx's inference goes by 0
         before = _forget_names(model)
-        inferred = _inferred(model)
-        if inferred is not None:
-            _merge(model.graph, inferred.graph, outermost=True)
-        _fill(model)
+        filled = True
+        while filled:  # what was filled in tells of what follows
+            inferred = _inferred(model)
+            if inferred is not None:
+                _merge(model.graph, inferred.graph, outermost=True)
+            filled = _fill(model)
         _name(model, before)
         return any(value.shape != shape for value, shape in before.items())
 
@@ -231,11 +233,14 @@ def generated(size: ir.SymbolicDim) -> bool:
     return size.value is not None and size.value.startswith(_MADE_UP)
 
 
-def _fill(model: ir.Model) -> None:
-    """Shapes that ONNX's own inference leaves out: of operators that keep their first input's."""
+def _fill(model: ir.Model) -> bool:
+    """Fills in shapes that ONNX's own inference leaves out: of operators that keep their first input's."""
+    filled = False
     for node in model.graph.all_nodes():
         if node.op_type not in KEEPS_SHAPE or node.domain != "" or node.inputs[0] is None:
             continue
         source, output = node.inputs[0], node.outputs[0]
         if output.shape is None and source.shape is not None:
             output.shape, output.type = source.shape.copy(), source.type
+            filled = True
+    return filled
