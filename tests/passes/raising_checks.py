@@ -19,11 +19,11 @@ from interlingua.notes import Notes
 from interlingua.onnx import runtime
 from interlingua.onnx.reader import load
 from interlingua.onnx.writer import save
-from interlingua.passes.raising import MergeHeads, Raise, RaiseHeads, RaiseStatistics
+from interlingua.passes.raising import JoinParts, MergeHeads, Raise, RaiseHeads, RaiseStatistics
 from interlingua.passes.raising.recurrent import RaiseRecurrent
 
 HERE = Path(__file__).parent
-RAISING = (Raise, RaiseStatistics, RaiseHeads, MergeHeads, RaiseRecurrent)
+RAISING = (JoinParts, Raise, RaiseStatistics, RaiseHeads, MergeHeads, RaiseRecurrent)
 PLAIN = tuple(each for each in passes.CANONICAL if each not in RAISING)
 _folders: dict[tuple[str, str], tempfile.TemporaryDirectory[str]] = {}
 

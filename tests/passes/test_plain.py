@@ -25,6 +25,13 @@ def test_rows_by_tuples_of_one_number(added: int, batch_dims: int, wanted: list[
     check_graph(*picked(added, batch_dims), wanted, x=random(3, 4), i=places)
 
 
+@pytest.mark.parametrize("wide, wanted", [(1, ["Gather"]), (2, None)])
+def test_rows_by_constant_tuples(wide: int, wanted: list[str] | None) -> None:
+    graph = Graph()
+    places = graph.weight(np.array([[0, 2], [-1, 1], [2, 0]], np.int64).reshape(-1, 2 // wide, wide))
+    check_graph(graph, graph("GatherND", graph.input("x", [3, 4]), places), wanted, x=random(3, 4))
+
+
 def test_sequences_of_the_same_parts_are_one_split() -> None:
     graph = Graph()
     x, length = graph.input("x", [2, 6]), graph.weight(np.asarray(2))

@@ -21,7 +21,7 @@ from interlingua.passes.names import NameNodes, SortNodes
 from interlingua.passes.no_ops import RemoveNoOps
 from interlingua.passes.origins import RecordOrigins
 from interlingua.passes.pads import ExplicitPads
-from interlingua.passes.raising import MergeHeads, Raise, RaiseHeads, RaiseStatistics, SpellPlainly
+from interlingua.passes.raising import JoinParts, MergeHeads, Raise, RaiseHeads, RaiseStatistics, SpellPlainly
 from interlingua.passes.raising.recurrent import RaiseRecurrent
 from interlingua.passes.shape_arithmetic import NameDimensions, ResolveShapes
 from interlingua.passes.unused import RemoveUnused
@@ -50,6 +50,7 @@ CANONICAL: tuple[type[Pass], ...] = (
     InferShapes,
     ExplicitPads,
     SpellPlainly,
+    JoinParts,
     RemoveNoOps,
     RaiseRecurrent,
     Raise,

@@ -12,6 +12,7 @@ from interlingua.passes.base import Pass
 from interlingua.passes.raising import (
     activation,
     affine,
+    assigned,
     attention,
     batch,
     choices,
@@ -65,6 +66,12 @@ class SpellPlainly(_Rules):
     rules = _gathered(plain, contractions)
 
 
+class JoinParts(_Rules):
+    """Replaces scatters that write a part of a tensor, and parts read of joined ones, by joined parts."""
+
+    rules = assigned.RULES
+
+
 class Raise(_Rules):
     """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
 
@@ -115,4 +122,4 @@ def remove_unused(reading: Reading) -> None:
                 again = True
 
 
-__all__ = ["MergeHeads", "Raise", "RaiseHeads", "RaiseStatistics", "SpellPlainly", "remove_unused"]
+__all__ = ["JoinParts", "MergeHeads", "Raise", "RaiseHeads", "RaiseStatistics", "SpellPlainly", "remove_unused"]

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from interlingua.ir import metadata
 from interlingua.ir.edit import bypass, constant, graph_of
 from interlingua.ir.facts import shape_of
 from interlingua.ir.metadata import copy_place
-from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, new, sides, tensor
+from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, maker, new, sides, tensor
 
 _LAST = np.iinfo(np.int32).max
+_LARGEST = 1 << 20
+"""Entries of a table of places up to which it is read."""
 
 
 def cast_like(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
@@ -48,12 +51,22 @@ def whole_slice(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
 
 
 def plain_gather(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
-    """Replaces `GatherND(X, Unsqueeze(I, -1))` by `Gather(X, I)` along the first axis."""
-    added = reading.made(node.inputs[1], "Unsqueeze")
-    source, places = node.inputs[0], None if added is None else added.inputs[0]
-    rank, axes = len(shape_of(places) or ()), None if added is None else integers(added.inputs[1])
-    if places is None or shape_of(places) is None or axes not in ([-1], [rank]) or attribute_int(node, "batch_dims", 0):
+    """Replaces `GatherND(X, Unsqueeze(I, -1))` by `Gather(X, I)` along the first axis, as `table[indices]` is meant.
+
+    Constant I is written with that axis.
+    """
+    source, shape = node.inputs[0], shape_of(node.inputs[1])
+    added, held = maker(node.inputs[1], "Unsqueeze"), constant(node.inputs[1], _LARGEST)
+    axes = None if added is None else integers(added.inputs[1])
+    if shape is None or attribute_int(node, "batch_dims", 0):
         return None
+    if added is not None and axes in ([-1], [len(shape) - 1]):
+        if reading.alone(added.outputs[0]):
+            reading.nodes[added] = None
+        return [new("Gather", [source, added.inputs[0]], {"axis": 0}, like=node.outputs[0])]
+    if held is None or held.shape[-1] != 1 or node.inputs[1] is None or metadata.is_state(node.inputs[1]):
+        return None
+    places = tensor(node, f"{node.outputs[0].name}_places", held[..., 0])
     return [new("Gather", [source, places], {"axis": 0}, like=node.outputs[0])]
 
 

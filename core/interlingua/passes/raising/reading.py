@@ -121,7 +121,7 @@ Sizes = tuple[int | str | None, ...]
 
 
 def sizes_of(value: ir.Value | None, depth: int = 8) -> Sizes | None:
-    """The shape, worked out anew through elementwise operators and repetitions.
+    """The shape, worked out anew through elementwise operators, repetitions and new axes.
 
     ONNX's inference gives up names of sizes where it broadcasts them.
     """
@@ -138,6 +138,11 @@ def sizes_of(value: ir.Value | None, depth: int = 8) -> Sizes | None:
         if before is not None and repeats is not None:
             pairs = zip(before, repeats, strict=True)
             found = tuple(n if k == 1 else n * k if isinstance(n, int) else None for n, k in pairs)
+    elif node.op_type == "Unsqueeze":
+        before, axes = sizes_of(node.inputs[0], depth - 1), integers(node.inputs[1])
+        if before is not None and axes is not None:
+            added, rest = {axis % len(shape) for axis in axes}, iter(before)
+            found = tuple(1 if position in added else next(rest) for position in range(len(shape)))
     elif node.op_type == "Reshape" and not attribute_int(node, "allowzero", 0):
         before, target = sizes_of(node.inputs[0], depth - 1), integers(node.inputs[1])
         if before is not None and target is not None:

@@ -10,28 +10,11 @@ from interlingua.passes.raising.reading import (
     Reading,
     Rule,
     attribute_int,
-    integers,
-    maker,
     new,
     number,
-    rank,
     sides,
     sizes_of,
 )
-
-
-def gathered_rows(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
-    """Replaces `GatherND(X, Unsqueeze(I, -1))` by `Gather(X, I)`, as `table[indices]` is meant."""
-    data, count = node.inputs[0], rank(node.inputs[1])
-    last = maker(node.inputs[1], "Unsqueeze")
-    axes = None if last is None else integers(last.inputs[1])
-    if last is None or axes is None or count is None or attribute_int(node, "batch_dims", 0):
-        return None
-    if len(axes) != 1 or axes[0] % count != count - 1:
-        return None
-    if reading.alone(last.outputs[0]):
-        reading.nodes[last] = None
-    return [new("Gather", [data, last.inputs[0]], {"axis": 0}, like=node.outputs[0])]
 
 
 def from_the_end(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
@@ -61,4 +44,4 @@ def _is_sum(node: ir.Node, value: ir.Value, addend: int | str | None) -> bool:
     return any(inner is value and addend is not None and number(other) == addend for inner, other in sides(node))
 
 
-RULES: Mapping[str, Sequence[Rule]] = {"Gather": (from_the_end,), "GatherND": (gathered_rows,)}
+RULES: Mapping[str, Sequence[Rule]] = {"Gather": (from_the_end,)}
