@@ -2,6 +2,8 @@
 
 import torch
 
+from .runtime_attention import FUSED, needs_axes, with_axes
+
 ATEN = torch.ops.aten
 OWN = torch._C.DispatchKey.CompositeImplicitAutograd
 """Where PyTorch keeps how it takes an operator apart itself."""
@@ -171,6 +173,7 @@ SPELLINGS = {
     ATEN.cross_entropy_loss.default: (_smooths, {ATEN.cross_entropy_loss.default: _smoothed_loss}),
     ATEN.einsum.default: (_multiplies_complex, {ATEN.einsum.default: _complex_einsum}),
     ATEN.embedding_bag.padding_idx: (_always, {ATEN.embedding_bag.padding_idx: _bag}),
+    FUSED: (needs_axes, {FUSED: with_axes}),
     ATEN.zeros.default: (_is_complex, {ATEN.zeros.default: _zeros}),
     ATEN.copy_.default: (_is_complex, {ATEN.copy.default: _copied, ATEN.slice_scatter.default: _put_into_slice}),
 }
