@@ -26,6 +26,8 @@ from interlingua.passes.raising.reading import (
 
 Cut = tuple[int, int, int, int]
 """Axis, start, end and step of a slice."""
+_WRITTEN = "interlingua.written"
+"""Marks a Concat that stands for a scatter."""
 _LONGEST = 1 << 16
 """Entries of an axis up to which written places are read one by one."""
 
@@ -80,13 +82,13 @@ def entry_written(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
 
 
 def part_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
-    """Replaces `Slice(Concat(X, Y), …)` along the same axis by Y where that is just what is cut out."""
+    """Replaces `Slice(Concat(X, Y), …)` by Y where that is just what is cut out of what was written in parts.
+
+    What the source itself joins stays: the module that takes it apart is given the whole.
+    """
     source, cut = node.inputs[0], _one_cut(node)
-    joined = maker(source, "Concat")
-    if source is None or cut is None or joined is None or joined.graph is not node.graph:
-        return None
-    piece = _piece(source, *cut)
-    if piece is not None:
+    piece = None if source is None or cut is None else _piece(source, *cut)
+    if piece is not None and piece.graph is node.graph:
         bypass(node, piece)
     return None
 
@@ -142,7 +144,9 @@ def _put(
     if not before and not behind:
         bypass(root, updates)
         return None
-    return [*made, new("Concat", [*before, updates, *behind], {"axis": axis}, like=root.outputs[0])]
+    joined = new("Concat", [*before, updates, *behind], {"axis": axis}, like=root.outputs[0])
+    joined.meta[_WRITTEN] = True
+    return [*made, joined]
 
 
 def _parts(root: ir.Node, value: ir.Value, axis: int, start: int, end: int, made: list[ir.Node]) -> list[ir.Value]:
@@ -212,9 +216,9 @@ def _piece(value: ir.Value, axis: int, start: int, end: int) -> ir.Value | None:
 
 
 def _joined(value: ir.Value, axis: int) -> list[tuple[ir.Value, int]] | None:
-    """The values that a Concat joins along the axis to this one, with their known sizes there."""
+    """The values that were written along the axis to make this one, with their known sizes there."""
     node = maker(value, "Concat")
-    if node is None or attribute_int(node, "axis", 0) % (rank(value) or 1) != axis:
+    if node is None or _WRITTEN not in node.meta or attribute_int(node, "axis", 0) % (rank(value) or 1) != axis:
         return None
     found = [(each, shape[axis]) for each in node.inputs if each is not None and (shape := shape_of(each)) is not None]
     known = [(each, size) for each, size in found if isinstance(size, int)]
