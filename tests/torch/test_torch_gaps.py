@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,3 +152,25 @@ def test_experts_of_a_mixture_are_exported_in_batches(tmp_path: Path) -> None:
     more = torch.randn(7, 3)
     with torch.no_grad():
         torch.testing.assert_close(made.model(more), module(more), rtol=1e-5, atol=1e-6)
+
+
+class Windowed(nn.Module):
+    """Windows cut out of memory, or of the tensor where an exporter is said to look on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = types.SimpleNamespace(onnx_export=False)
+        self.linear = nn.Linear(4, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.linear(x).transpose(0, 1)
+        if not self.config.onnx_export:
+            return x.as_strided((6, 3, 3), (x.stride(0), 2 * x.stride(1), x.stride(1)))
+        return torch.stack([x[:, place : place + 3] for place in (0, 2, 4)], 1)
+
+
+def test_a_library_s_switch_for_exporters_is_set_while_it_is_exported(tmp_path: Path) -> None:
+    module = Windowed()
+    made = Generated(module, (torch.randn(7, 4),), tmp_path / "out").proved()
+    assert module.config.onnx_export is False
+    assert "torch.stack" in made.text

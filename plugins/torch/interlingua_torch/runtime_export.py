@@ -15,7 +15,7 @@ from .runtime_in_place import calls_in_place, tell_in_place
 from .runtime_pixels import with_plain_pixels
 from .runtime_recurrent import projected, translations, unrolled, whole
 from .runtime_scripts import apart, operators, tell_modules
-from .runtime_transformers import experts_in_batches, plain, watched
+from .runtime_transformers import exportable, plain, watched
 from .runtime_values import Problem, one_line
 from .runtime_whole import kept_whole
 
@@ -220,14 +220,14 @@ def export_module(model, folder):
         Problem: no exporter takes it; the reason of each is told.
     """
     tried = []
-    watch, batches = watched(model.module), experts_in_batches(model.module)
+    watch, offered = watched(model.module), exportable(model.module)
     with (
         torch.random.fork_rng(devices=[]),
         torch.no_grad(),
         _quiet() as caught,
         _math(),
         plain(),
-        batches,
+        offered,
         watch as seen,
     ):
         for name, rung in _rungs(model, folder):

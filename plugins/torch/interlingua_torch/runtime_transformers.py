@@ -9,8 +9,12 @@ import contextlib
 import torch
 from torch.nn.modules import transformer
 
-GROUPED = ("_experts_implementation", "grouped_mm", "deepgemm")
+EXPERTS = "_experts_implementation"
+GROUPED = ("grouped_mm", "deepgemm")
 """What a configuration calls how it multiplies by experts, and the ways that PyTorch does not export."""
+
+SWITCH = "onnx_export"
+"""What a configuration calls that its model is exported, so that it should do without tricks of memory."""
 
 
 def _as_said(mask, is_causal=None, size=None):
@@ -32,18 +36,23 @@ def plain():
 
 
 @contextlib.contextmanager
-def experts_in_batches(module):
-    """The experts of a mixture as batches of products, where the library offers that, while the block lasts."""
+def exportable(module):
+    """What the library of Hugging Face offers to exporters, said to its configurations while the block lasts.
+
+    The experts of a mixture are batches of products. `onnx_export` makes Longformer cut its windows out of a tensor
+    instead of its memory, of which the exporter of TorchScript forgets the strides.
+    """
     configs = {id(config): config for config in (getattr(each, "config", None) for each in module.modules())}
-    chosen = [config for config in configs.values() if getattr(config, GROUPED[0], None) in GROUPED[1:]]
-    kept = [(config, getattr(config, GROUPED[0])) for config in chosen]
-    for config in chosen:
-        setattr(config, GROUPED[0], "batched_mm")
+    said = [(config, EXPERTS, "batched_mm") for config in configs.values() if getattr(config, EXPERTS, None) in GROUPED]
+    said += [(config, SWITCH, True) for config in configs.values() if getattr(config, SWITCH, None) is False]
+    kept = [(config, name, getattr(config, name)) for config, name, _ in said]
+    for config, name, value in said:
+        setattr(config, name, value)
     try:
         yield
     finally:
-        for config, said in kept:
-            setattr(config, GROUPED[0], said)
+        for config, name, value in kept:
+            setattr(config, name, value)
 
 
 @contextlib.contextmanager
