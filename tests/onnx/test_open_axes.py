@@ -59,6 +59,17 @@ def test_where_none_does_they_are_asked_for(tmp_path: Path) -> None:
     path = written(
         "(float[N, S] x) => (float[1, 7] y) <int64[2] s = {1, 7}> { z = Reshape(x, s) y = Relu(z) }", tmp_path
     )
-    with pytest.raises(UsageError, match="--input-shape"):
+    with pytest.raises(UsageError, match=r"with S = 32 it says: .*Reshape.*--input-shape"):
         interlingua.convert(path, "torch", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_source_that_onnxruntime_has_no_kernel_for_here_is_proved_by_what_it_means(tmp_path: Path) -> None:
+    text = """<ir_version: 9, opset_import: ["": 20, "com.microsoft": 1]>
+    g (float[N, L, 4, 8] x) => (float[N, L, 4, 8] y) <float[8] w = {1, 2, 3, 4, 5, 6, 7, 8}> {
+        y = com.microsoft.BiasAdd(x, w, x)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "model.onnx")
+    report = interlingua.convert(tmp_path / "model.onnx", "onnx", tmp_path / "out")
+    assert [(proof.reference, proof.verdict) for proof in report.proofs] == [("IR in onnxruntime", "proved")]
+    assert any("was not run" in str(note) and "BiasAdd" in str(note) for note in report.notes)

@@ -32,6 +32,7 @@ from interlingua.passes.names import NameNodes
 from interlingua.passes.no_ops import RemoveNoOps
 from interlingua.passes.raising import SpellPlainly
 from interlingua.passes.shape_arithmetic import ResolveShapes
+from interlingua.passes.small_types import WidenSmall
 from interlingua.passes.unused import RemoveUnused
 from interlingua.records import record, records
 
@@ -46,6 +47,7 @@ def lower(model: ir.Model, dialect: Dialect, class_name: str = "Model") -> tuple
     """
     if not dialect.computes and expand_calls(model, lambda node: _is_said(node, dialect)):
         run(model, _PLAIN, notes=Notes())  # sizes that a body works out are numbers where shapes are known
+    WidenSmall(Notes()).call(model)  # no framework has tensors of less than a byte
     context = Context(model, dialect, class_name, _lower_node)
     context.run(list(model.graph))
     if context.refusals:

@@ -272,7 +272,9 @@ def _open(proto, path):
 
 def _expand(proto, op_type):
     """Turns each node of that type into a call of a function of the model, whose body is the standard's."""
-    version = next(each.version for each in proto.opset_import if each.domain in ("", "ai.onnx"))
+    version = next((each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), PINNED)
+    if not any(node.op_type == op_type and node.domain in ("", "ai.onnx") for node in proto.graph.node):
+        return False
     schema = onnx.defs.get_schema(op_type, version, "")
     types, done = None, 0
     for node in [n for n in proto.graph.node if n.op_type == op_type and n.domain in ("", "ai.onnx")]:

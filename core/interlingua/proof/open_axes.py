@@ -8,37 +8,54 @@ from collections.abc import Iterator, Mapping, Sequence
 from interlingua.artifact import Source
 from interlingua.codegen.package import ports
 from interlingua.codegen.program import Port
-from interlingua.errors import RuntimeMissing, WorkerFailed
+from interlingua.errors import RuntimeMissing, UsageError, WorkerFailed
 from interlingua.ir.shapes import DimensionError, parse
 from interlingua.notes import Assumed, Notes
 from interlingua.passes.free_batch import FREED
 from interlingua.proof import execute, inputs, samples
 from interlingua.proof.compare import Array
+from interlingua.worker import WorkerRaised
 
 LENGTHS = ((32, 32), (8, 4), (224, 0), (256, 256))
 """What is tried: the first open axis' length, and by how much each further one is longer. Most nets for pictures want
 multiples of 32, for sequences any length, some want squares; lengths that differ tell axes apart."""
 
+LACKING = "NotImplemented"
+"""What onnxruntime raises over an operator that it has on other machines alone."""
+
+LINE = 300
+"""So many letters of a failure are told."""
+
 
 def settled(source: Source, *, seed: int, batch: int, notes: Notes) -> Source:
     """The source with examples of inputs that have open axes beyond the first, and a note on the lengths taken.
 
-    It stays as it is where nothing is open, where an input's rank is unknown, or where it computes with none of
-    `LENGTHS`.
+    It stays as it is where nothing is open, or where an input's rank is unknown.
+
+    Raises:
+        UsageError: it computes with none of `LENGTHS`.
     """
     wanted = ports(tuple(source.model.graph.inputs))
     if any(port.shape is None and port.name not in source.examples for port in wanted):
         return source
     labels = _open(wanted, source.examples)
+    refused = ""
     for lengths in _tried(labels):
         try:
             examples = _examples(wanted, source.examples, lengths, seed, batch)
         except DimensionError:
             return source
-        if _computes(source, examples, seed, batch):
-            said = ", ".join(f"{label} = {length}" for label, length in lengths.items())
+        said = ", ".join(f"{label} = {length}" for label, length in lengths.items())
+        failure = _failure(source, examples, seed, batch)
+        if not failure:
             notes.add(Assumed("proof", f"open axes are as long as the source computes with: {said}"))
             return dataclasses.replace(source, examples=examples)
+        refused = refused or f"with {said} it says: {failure}"
+    if refused:
+        raise UsageError(
+            f"Expected lengths of open axes with which the source computes. Received none that does; {refused}.",
+            hint="Give them with --input-shape, or inputs of yours with --verify-inputs; --no-verify proves nothing.",
+        )
     return source
 
 
@@ -87,8 +104,8 @@ def _length(size: str, sizes: Mapping[str, int]) -> int:
     return sizes[size] if size in sizes else parse(size).evaluate(sizes)
 
 
-def _computes(source: Source, examples: Mapping[str, Array], seed: int, batch: int) -> bool:
-    """Whether the source, or its IR where nothing runs the source, gives outputs."""
+def _failure(source: Source, examples: Mapping[str, Array], seed: int, batch: int) -> str:
+    """Why the source, or its IR where nothing runs the source, gives no outputs; empty where it does."""
     arrays = inputs.make(ports(tuple(source.model.graph.inputs)), seed=seed, batch=batch, examples=examples)
     if FREED in source.model.meta:
         arrays = samples.part(arrays, 0, 1)
@@ -98,7 +115,9 @@ def _computes(source: Source, examples: Mapping[str, Array], seed: int, batch: i
         else:
             execute.run_ir(source.model, arrays)
     except RuntimeMissing:
-        return True
-    except WorkerFailed:
-        return False
-    return True
+        return ""
+    except WorkerRaised as failure:
+        return "" if LACKING in failure.kinds else failure.reason.splitlines()[0][:LINE] or failure.kinds[0]
+    except WorkerFailed as failure:
+        return failure.message.splitlines()[0][:LINE]
+    return ""

@@ -19,10 +19,11 @@ from interlingua.notes import Notes, Skipped
 from interlingua.passes.free_batch import FREED
 from interlingua.plugin import Framework
 from interlingua.progress import Progress
-from interlingua.proof import divergence, execute, inputs, samples
+from interlingua.proof import divergence, execute, inputs, open_axes, samples
 from interlingua.proof.agreement import compared
 from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, check_tolerance, compare, is_floating
 from interlingua.report import Proof
+from interlingua.worker import WorkerRaised
 
 REFERENCE = "reference.safetensors"
 """The reference's outputs (and a user's own inputs), kept beside the model so that it can be proved again."""
@@ -224,8 +225,11 @@ def _source_outputs(
         if axes is None:
             return run(arrays)
         outputs = samples.one_by_one(run, arrays, axes)
-    except RuntimeMissing as missing:
-        notes.add(Skipped("source", f"the original was not run, the target is compared with the IR: {missing}"))
+    except (RuntimeMissing, WorkerRaised) as failure:
+        if isinstance(failure, WorkerRaised) and open_axes.LACKING not in failure.kinds:
+            raise
+        told = failure.reason if isinstance(failure, WorkerRaised) else str(failure)
+        notes.add(Skipped("source", f"the original was not run, the target is compared with the IR: {told}"))
         return None
     try:
         whole = run(arrays)
