@@ -23,6 +23,11 @@ def restore(name: str, separator: str = ".") -> str:
     return unquote(name.replace(separator, "/"))
 
 
+def snake_case(name: str) -> str:
+    """The name as variables are called: `self_attention` of `SelfAttention`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
 def common_scope(names: Iterable[str]) -> str:
     """The longest scope ("vgg_16/") that all the slash- or dot-separated names share, "" where there is none."""
     split = [re.split(r"(?<=[/.])", name)[:-1] for name in names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import onnx_ir as ir
 
@@ -23,7 +23,8 @@ from interlingua.codegen.patterns import Repeats
 from interlingua.codegen.program import Program
 from interlingua.codegen.repeats import shortened
 from interlingua.codegen.sequences import Chains
-from interlingua.codegen.signature import SIGNATURE
+from interlingua.codegen.series import Calls, Ends
+from interlingua.codegen.signature import SIGNATURE, lists_of, variadic_of
 from interlingua.codegen.source import Item, Line, Suite, class_header, code, function_header, size
 from interlingua.codegen.steps import Step
 from interlingua.codegen.structure import Module, attribute_of, tree_of
@@ -40,13 +41,15 @@ from interlingua.records import records
 class Modules:
     """The classes as code, the imports they need, and the path of each layer and tensor by its flat name.
 
-    `ties` are the further names of tied parameters, each with the name under which the file of weights has it.
+    `ties` are the further names of tied parameters, each with the name under which the file of weights has it;
+    `rows` are the outputs that the model gives as one list, in its place: `return x, *caches`.
     """
 
     items: list[Item]
     imports: set[str]
     paths: dict[str, str]
     ties: dict[str, str]
+    rows: list[list[str]]
 
     def weights(self, program: Program) -> dict[str, Weight]:
         """Every weight by the name the state dict gives it."""
@@ -105,21 +108,32 @@ def modules_code(
     known = Ties(ties_of(model))
     tree = tree_of(program, classes, scopes, buffers, known, None if found is None else found.paths)
     hints = {*tree.hints.values()}
+    named = dict(zip(tree.root.inputs, program.inputs, strict=True))
+    ports = {port.name: value for value, port in named.items()}
+    lists = {name: [ports[each] for each in members] for name, members in lists_of(model, program).items()}
+    words = {value: port.identifier for value, port in named.items()}
+    ends = Ends(words, tuple(tree.root.outputs), lists, variadic_of(model))
+    calls = Calls(ends)
     for module in tree.root.everything():
         if not is_sequential(module):
+            before = [*module.inputs], [*module.outputs]
+            found_lists = calls.adapted(module)
             module.steps = unbound(module.steps, module.outputs, spelling.slices)
             module.steps = collected(Dataflow(module.steps, module.outputs, tree.axes), _sizes(module), hints)
-            module.steps = rolled(module.steps, module.outputs, _sizes(module))
+            calls.changed(module, *before, found_lists | rolled(module, _sizes(module), ends))
     ties = {path_of(other, tree.paths): path_of(first, tree.paths) for other, first in program.ties().items()}
     ties = {other: first for other, first in ties.items() if other != first}
     names = _names(program, tree.paths)
     pairs = [*ties.items(), *known.missing(names)]
-    items, imports = _shortest(program, tree.root, dialect, spelling, [*_tied(pairs, names), *last(tree.paths)])
-    return Modules(items, imports, tree.paths, ties | _spread(pairs, names))
+    rows = [*_tied(pairs, names), *last(tree.paths)]
+    items, imports = _shortest(program, tree.root, dialect, spelling, rows, ends)
+    results = dict(zip(ends.outputs, (port.name for port in program.outputs), strict=True))
+    spread = [[results[each] for each in members] for members in calls.rows(tree.root)]
+    return Modules(items, imports, tree.paths, ties | _spread(pairs, names), spread)
 
 
 def _shortest(
-    program: Program, root: Module, dialect: Dialect, spelling: Spelling, last: Sequence[ast.stmt]
+    program: Program, root: Module, dialect: Dialect, spelling: Spelling, last: Sequence[ast.stmt], ends: Ends
 ) -> tuple[list[Item], set[str]]:
     """The classes and what they import, with classes of chains where these make the whole shorter."""
     found: list[tuple[list[Item], set[str]]] = []
@@ -128,8 +142,8 @@ def _shortest(
         top = root.copied({})
         reserved = {*dialect.reserved, *(row.short for row in dialect.abbreviations), program.name, *program.helpers}
         blocks = Blocks(top, constructs, Identifiers(reserved), chains)
-        given = dict(zip(top.inputs, (port.identifier for port in program.inputs), strict=True))
-        writer = _Writer(dialect, spelling, reserved | {block.name for block in blocks.blocks}, constructs, given)
+        classes = {block.name for block in blocks.blocks}
+        writer = _Writer(dialect, spelling, reserved | classes, constructs, ends)
         whole = [ast.Expr(constructs.made(top))] if is_numbered(top) else blocks.rows(top)
         used = _used(blocks.blocks, whole)
         items: list[Item] = [writer.block(block) for block in blocks.blocks if block.name in used]
@@ -170,27 +184,31 @@ class _Writer:
         spelling: Spelling,
         reserved: set[str],
         constructs: Constructs,
-        inputs: Mapping[str, str],
+        ends: Ends,
     ) -> None:
         self._dialect = dialect
         self._spelling = spelling
         self._reserved = reserved
         self._constructs = constructs
-        self._inputs = inputs
+        self._ends = ends
         self._arguments: dict[str, list[str]] = {}
+        self._results: dict[str, list[str]] = {}
 
-    def _arguments_of(self, module: Module) -> Callable[[ast.Call], Sequence[str]]:
-        """The names that the classes of a module's children give the arguments of a call."""
-        by_text: dict[str, list[str]] = {}
+    def _told(self, module: Module, inputs: Mapping[str, str]) -> Told:
+        """What names in the module's method come from; `inputs` are the model's among its own."""
+        by_text: dict[str, str] = {}
         for path, child in module.children.items():
             made = self._constructs.instances.get(id(child))
             if isinstance(made, ast.Call):
-                by_text[ast.unparse(attribute_of(path))] = self._arguments.get(ast.unparse(made.func), [])
-        matches = ((re.fullmatch(r"self\.(.+)\[\d+\]", text), names) for text, names in by_text.items())
-        lists = {match[1]: names for match, names in matches if match}
-        loops = {single: lists[name] for name, single in aliases(list(lists)).items()}
-        known = loops | by_text
-        return lambda call: known.get(ast.unparse(call.func), ())
+                by_text[ast.unparse(attribute_of(path))] = ast.unparse(made.func)
+        matches = ((re.fullmatch(r"self\.(.+)\[\d+\]", text), made) for text, made in by_text.items())
+        lists = {match[1]: made for match, made in matches if match}
+        classes = {single: lists[name] for name, single in aliases(list(lists)).items()} | by_text
+
+        def of(named: Mapping[str, list[str]]) -> Callable[[ast.Call], Sequence[str]]:
+            return lambda call: named.get(classes.get(ast.unparse(call.func), ""), ())
+
+        return Told(of(self._arguments), of(self._results), inputs, self._spelling.words)
 
     def block(self, block: Block) -> Suite:
         """A class of modules."""
@@ -202,17 +220,20 @@ class _Writer:
             return self._chain(block.name, arguments, block.rows)
         given = dict(zip(block.inputs, block.example.inputs, strict=True))
         listed = {block.inputs[-1]: FEATURES} if block.variadic else {}
-        inputs = {name: self._inputs[value] for name, value in given.items() if value in self._inputs}
-        told = Told(self._arguments_of(block.example), inputs, self._spelling.words)
+        inputs = {name: called for name, value in given.items() if (called := self._ends.called(value))}
+        told = self._told(block.example, inputs)
         forward = self._forward(block.inputs, block.steps, block.outputs, listed, told, variadic=block.variadic)
         self._arguments[block.name] = self._named[:-1] if block.variadic else self._named
+        self._results[block.name] = self._returned
         return self._class(block.name, self._spelling.base, arguments, block.rows, forward, _place(block.example))
 
     def root(self, program: Program, root: Module, made: Sequence[ast.stmt], last: Sequence[ast.stmt]) -> Suite:
         """The model's own class; `made` are its rows, or the one expression of a list of layers."""
-        given = dict(zip(root.inputs, (port.identifier for port in program.inputs), strict=True))
-        told = Told(self._arguments_of(root), {}, self._spelling.words)
-        forward = self._forward(root.inputs, root.steps, root.outputs, given, told)
+        given = {value: self._ends.called(value) for value in root.inputs}
+        told = self._told(root, {})
+        variadic = bool(root.inputs) and given[root.inputs[-1]] == self._ends.variadic
+        spread = {value for value in root.outputs if value not in self._ends.outputs}
+        forward = self._forward(root.inputs, root.steps, root.outputs, given, told, variadic=variadic, spread=spread)
         if not is_numbered(root):
             return self._class(program.name, self._spelling.base, [], [*made, *last], forward, _place(root))
         whole = made[0].value if isinstance(made[0], ast.Expr) else None
@@ -246,13 +267,17 @@ class _Writer:
         told: Told,
         *,
         variadic: bool = False,
+        spread: Collection[str] = (),
     ) -> Suite:
+        """`forward`; `variadic` is its last argument, lists of `spread` are given as what is in them."""
         taken = Identifiers(self._reserved | locals_of(steps))
         found = method(inputs, steps, outputs, given=given, nests=self._nests, taken=taken, told=told)
-        self._named = found.arguments
+        self._named, self._returned = found.arguments, found.returned
         body: list[Item] = [Line(tree, comment) for tree, comment in found.body]
         final = found.body[-1][0] if found.body else None
-        whole = ", ".join(found.returned)
+        pairs = zip(outputs, found.returned, strict=True)
+        returned = [f"*{said}" if value in spread else said for value, said in pairs]
+        whole = f"({', '.join(returned)},)" if spread else ", ".join(returned)
         if isinstance(final, ast.Assign) and len(found.returned) == 1 and ast.unparse(final.targets[0]) == whole:
             body[-1] = Line(ast.Return(final.value), found.body[-1][1])
         else:

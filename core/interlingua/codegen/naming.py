@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import collections
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from interlingua.codegen.nesting import base_of, is_owned, nested
-from interlingua.codegen.steps import Step, is_value, rename, stored
+from interlingua.codegen.steps import Step, is_value, loaded, rename, stored
 from interlingua.codegen.words import Words
-from interlingua.names import Identifiers
+from interlingua.names import Identifiers, snake_case
 
 FEATURES = "features"
 """What a list of tensors is called."""
@@ -29,9 +30,11 @@ class Method:
 
 @dataclasses.dataclass(frozen=True)
 class Told:
-    """What names come from: the arguments of a call's module, the model's inputs among the values, and words."""
+    """What names come from: what a call's module calls its arguments and its results, the model's inputs among the
+    values, and words."""
 
     arguments: Callable[[ast.Call], Sequence[str]]
+    results: Callable[[ast.Call], Sequence[str]]
     inputs: Mapping[str, str]
     words: Words
 
@@ -71,13 +74,17 @@ def method(
             if name in names:
                 continue
             role = roles.get(name, "")
-            if simple and heirs and not role:
+            said = role or _result_of(step, name, told)
+            before = [n for n in step.reads if role and last.get(n) == position and roles.get(n) == role]
+            if simple and before and before[0] in names:
+                names[name] = names[before[0]]
+            elif simple and heirs and not said:
                 names[name] = names[heirs.pop(0)]
-            elif simple and free and name in last and not role:
+            elif simple and free and name in last and not said:
                 names[name] = "x"
                 taken.reserve("x")
             else:
-                hint = role or _hint(step, name, names)
+                hint = said or _hint(step, name, names)
                 names[name] = taken.take(hint, hint)
             free = free and names[name] != "x"
     body = [(rename(tree, names), step.comment if tree is step.tree[0] else "") for step in steps for tree in step.tree]
@@ -116,7 +123,30 @@ def _roles(steps: Sequence[Step], told: Told) -> dict[str, str]:
                 value = base_of(given) if attends and name in told.words.operands else given
                 if isinstance(value, ast.Name) and is_value(value.id) and not _is_general(name):
                     found.setdefault(value.id, name.rstrip("_0123456789"))
-    return found
+    return _carried_back(steps, found, told.words.operands)
+
+
+def _carried_back(steps: Sequence[Step], roles: dict[str, str], operands: Sequence[str]) -> dict[str, str]:
+    """The roles, with those of operands for what these are made of alone; what is put before a key is a past key."""
+    reads = collections.Counter(name for step in steps for tree in step.tree for name in loaded(tree))
+    made = {name for step in steps for name in step.writes}
+    for step in reversed(steps):
+        tree = step.tree[0] if len(step.tree) == len(step.writes) == 1 else None
+        role = roles.get(step.writes[0], "") if isinstance(tree, ast.Assign) else ""
+        if not isinstance(tree, ast.Assign) or role not in operands:
+            continue
+        value = base_of(tree.value)
+        while isinstance(value, ast.Call) and value.args and not isinstance(value.args[0], ast.List):
+            value = base_of(value.args[0])
+        given = value.args[0] if isinstance(value, ast.Call) and value.args else None
+        if isinstance(given, ast.List) and all(isinstance(each, ast.Name) for each in given.elts):
+            first, *others = (each.id for each in given.elts if isinstance(each, ast.Name))
+            if others and first not in made:
+                roles.setdefault(first, f"past_{role}")
+            value = given.elts[-1]
+        if isinstance(value, ast.Name) and value.id in made and reads[value.id] == 1:
+            roles.setdefault(value.id, role)
+    return roles
 
 
 def _is_general(name: str) -> bool:
@@ -132,6 +162,36 @@ def _input_hint(name: str, roles: Mapping[str, str], told: Mapping[str, str]) ->
     return "y" if _is_general(source) else source
 
 
+def _result_of(step: Step, name: str, told: Told) -> str:
+    """What the module that gives a value among others calls it; empty where that tells nothing."""
+    for node in (node for tree in step.tree for node in ast.walk(tree)):
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Tuple):
+            continue
+        if not isinstance(node.value, ast.Call):
+            continue
+        pairs = zip(node.targets[0].elts, told.results(node.value), strict=False)
+        for target, said in pairs:
+            if isinstance(target, ast.Name) and target.id == name and not _is_general(said):
+                return said.rstrip("_0123456789")
+    return ""
+
+
+def _filled_beside(step: Step, name: str, names: Mapping[str, str]) -> str:
+    """What a list is called that a loop fills as it goes through another: `new_caches` beside `caches`."""
+    for loop in (tree for tree in step.tree if isinstance(tree, ast.For)):
+        width = sum(
+            len(node.value.elts) if isinstance(node, ast.AugAssign) and isinstance(node.value, ast.List) else 1
+            for node in loop.body
+            if name in {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        )
+        through = loop.iter.args if isinstance(loop.iter, ast.Call) else [loop.iter]
+        lists = [each.id for each in map(base_of, through) if isinstance(each, ast.Name) and each.id in names]
+        for each in lists:
+            if lists.count(each) == width:
+                return f"new_{names[each]}"
+    return ""
+
+
 def _hint(step: Step, name: str, names: Mapping[str, str]) -> str:
     """What a step's result is called: after the layer or function it calls, or what a method is called on."""
     made = _given(step, name)
@@ -142,7 +202,7 @@ def _hint(step: Step, name: str, names: Mapping[str, str]) -> str:
     if _reads_size(step):
         return "size"
     if isinstance(made, ast.List):
-        return FEATURES
+        return _filled_beside(step, name, names) or FEATURES
     base = base_of(made)
     if isinstance(base, ast.BinOp):
         sides = (base_of(side) for side in (base.right, base.left))
@@ -154,7 +214,7 @@ def _hint(step: Step, name: str, names: Mapping[str, str]) -> str:
     while isinstance(called, ast.Subscript):
         called = called.value
     if isinstance(called, ast.Attribute):
-        return "out" if called.attr[-1].isdigit() else called.attr
+        return "out" if called.attr[-1].isdigit() else snake_case(called.attr)
     found = called.id if isinstance(called, ast.Name) and isinstance(base, ast.Call) else "y"
     return _TOTAL if found == "sum" else found
 

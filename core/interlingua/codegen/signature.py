@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
 
-from interlingua.codegen.expressions import literal, method
+from interlingua.codegen.expressions import literal, method, parse
 from interlingua.codegen.program import Program
 from interlingua.codegen.source import Item, Line, Suite, code, function_header
 
@@ -59,6 +60,40 @@ def call_of(model: ir.Model, program: Program) -> Call | None:
     return call if usable and not (plain and (single or flat)) else None
 
 
+def variadic_of(model: ir.Model) -> str:
+    """The argument of the source's call that takes all further tensors; empty where it has none."""
+    return str(json.loads(model.metadata_props.get(SIGNATURE, "{}")).get("variadic", ""))
+
+
+def lists_of(model: ir.Model, program: Program) -> dict[str, list[str]]:
+    """The inputs of the model that the source's call takes as lists: what each is called, and what is in it."""
+    said = json.loads(model.metadata_props.get(SIGNATURE, "null"))
+    if not said:
+        return {}
+    known = {port.name for port in program.inputs}
+    found = {
+        name: list(leaves(tree))
+        for name, tree in zip(said["names"], said["inputs"], strict=True)
+        if "leaf" not in tree and _depth(tree) and known >= {*leaves(tree)}
+    }
+    variadic = variadic_of(model)
+    numbered = re.compile(rf"{re.escape(variadic)}_\d+")
+    rest = [name for name in said["names"] if numbered.fullmatch(name)] if variadic else []
+    words = {port.identifier for port in program.inputs}
+    if rest and {*rest} <= known and said["names"][-len(rest) :] == rest:
+        found[variadic] = rest
+    return {name: members for name, members in found.items() if name.isidentifier() and name not in words}
+
+
+def _depth(tree: Tree) -> int:
+    """How deep tensors nest in tuples or lists alike, one or two levels; 0 for any other tree."""
+    parts = tree.get("tuple", tree.get("list", ()))
+    if parts and all("leaf" in each for each in parts):
+        return 1
+    inner = {len(each.get("tuple", each.get("list", ()))) for each in parts}
+    return 2 if len(inner) == 1 and all(_depth(each) == 1 for each in parts) else 0
+
+
 def leaves(tree: Tree) -> Iterator[str]:
     """The names of a tree's tensors, in order."""
     if "leaf" in tree:
@@ -68,26 +103,53 @@ def leaves(tree: Tree) -> Iterator[str]:
         yield from leaves(each)
 
 
-def as_called(forward: Suite, call: Call, program: Program) -> Suite:
-    """The forward method with the arguments and results of the call."""
+def as_called(forward: Suite, call: Call, program: Program, rows: Sequence[Sequence[str]] = ()) -> Suite:
+    """The forward method with the arguments and results of the call.
+
+    It may take lists of tensors already, and return some: `rows` are the outputs in each of them.
+    """
     words = {port.name: port.identifier for port in program.inputs}
+    assert isinstance(forward.header, ast.FunctionDef)
+    taken = {each.arg for each in forward.header.args.args}
+    rest = forward.header.args.vararg
     arguments = ["self"]
     opening: list[Item] = []
     optional = [index for index, tree in enumerate(call.inputs) if "none" in tree]
     for index, (name, tree) in enumerate(zip(call.names, call.inputs, strict=True)):
         if "leaf" in tree:
-            arguments.append(words[tree["leaf"]])
+            arguments += [words[tree["leaf"]]] if rest is None or words[tree["leaf"]] in taken else []
             continue
-        rest = range(index, len(call.inputs))
-        arguments.append(f"{name}=None" if all(each in optional for each in rest) else name)
-        opening += _apart(ast.Name(name, ast.Load()), tree, words)
+        left = range(index, len(call.inputs))
+        arguments.append(f"{name}=None" if all(each in optional for each in left) else name)
+        if name not in taken:
+            opening += _apart(ast.Name(name, ast.Load()), tree, words)
+        elif _depth(tree) > 1:
+            opening += code(f"{name} = [tensor for part in {name} for tensor in part]")
+    arguments += [f"*{rest.arg}"] if rest is not None else []
     *body, last = forward.body
     assert isinstance(last, Line) and isinstance(last.statement, ast.Return) and last.statement.value is not None
     value = last.statement.value
     found = value.elts if isinstance(value, ast.Tuple) and len(program.outputs) > 1 else [value]
-    results = dict(zip((port.name for port in program.outputs), found, strict=True))
-    final = Line(ast.Return(_together(call.outputs, results)), last.comment)
+    final = Line(ast.Return(_together(call.outputs, _Results(found, program, rows))), last.comment)
     return Suite(function_header("forward", ", ".join(arguments)), [*opening, *body, final], forward.docstring)
+
+
+class _Results:
+    """What a model returns, by the names of its outputs; lists by the names of all that is in them."""
+
+    def __init__(self, found: Sequence[ast.expr], program: Program, rows: Sequence[Sequence[str]]) -> None:
+        self.single: dict[str, ast.expr] = {}
+        self.lists: dict[tuple[str, ...], ast.expr] = {}
+        names = iter([port.name for port in program.outputs])
+        left = iter(rows)
+        for value in found:
+            if not isinstance(value, ast.Starred):
+                self.single[next(names)] = value
+                continue
+            row = next(left)
+            self.lists[tuple(row)] = value.value
+            for index in range(len(row)):
+                self.single[next(names)] = ast.Subscript(value.value, ast.Constant(index), ast.Load())
 
 
 def _absent(value: ast.expr, said: str) -> list[Item]:
@@ -127,10 +189,13 @@ def _target(tree: Tree, words: Mapping[str, str]) -> ast.expr | None:
     return ast.Tuple(whole, ast.Store()) if whole and len(whole) == len(parts) else None
 
 
-def _together(tree: Tree, results: Mapping[str, ast.expr]) -> ast.expr:
+def _together(tree: Tree, results: _Results) -> ast.expr:
     """The expression that nests the results."""
     if "leaf" in tree:
-        return results[tree["leaf"]]
+        return results.single[tree["leaf"]]
+    whole = results.lists.get(tuple(leaves(tree)))
+    if whole is not None and "dict" not in tree and _depth(tree):
+        return _nested(tree, whole)
     if "dict" in tree:
         values = [_together(each, results) for each in tree["dict"].values()]
         return ast.Dict([literal(key) for key in tree["dict"]], values)
@@ -139,3 +204,16 @@ def _together(tree: Tree, results: Mapping[str, ast.expr]) -> ast.expr:
     if "list" in tree:
         return ast.List([_together(each, results) for each in tree["list"]], ast.Load())
     return ast.Constant(None)
+
+
+def _nested(tree: Tree, whole: ast.expr) -> ast.expr:
+    """A list as the tree nests it: `tuple(values)`, `tuple(zip(values[::2], values[1::2]))`."""
+    said = ast.unparse(whole)
+    if _depth(tree) > 1:
+        width = len([*leaves(tree)]) // len(tree.get("tuple", tree.get("list", ())))
+        parts = (f"{said}[{start or ''}::{width}]" for start in range(width))
+        inner = tree.get("tuple", tree.get("list", ()))[0]
+        text = f"zip({', '.join(parts)}, strict=True)"
+        text = text if "tuple" in inner else f"map(list, {text})"
+        return parse(f"{'tuple' if 'tuple' in tree else 'list'}({text})")
+    return parse(f"tuple({said})") if "tuple" in tree else whole

@@ -202,10 +202,11 @@ def _load(program: Program, structured: Modules | None) -> tuple[str, str]:
     return _LOAD_CONSTANTS.format(name=program.name, ties=lines), "load_file"
 
 
-def _called(model: Item, call: Call, program: Program) -> Item:
+def _called(model: Item, call: Call, program: Program, structured: Modules | None) -> Item:
     """The model's class, with the source's arguments and results."""
     assert isinstance(model, Suite) and isinstance(model.body[-1], Suite)
-    body = [*model.body[:-1], as_called(model.body[-1], call, program)]
+    rows = () if structured is None else structured.rows
+    body = [*model.body[:-1], as_called(model.body[-1], call, program, rows)]
     return dataclasses.replace(model, body=body)
 
 
@@ -213,7 +214,7 @@ def source(program: Program, request: WriteRequest, structured: Modules | None =
     """The text of model.py."""
     classes = _flat(program) if structured is None else structured.items
     if call is not None:
-        classes = [*classes[:-1], _called(classes[-1], call, program)]
+        classes = [*classes[:-1], _called(classes[-1], call, program, structured)]
     body, loader = _load(program, structured)
     imports = {
         *program.imports,

@@ -1,12 +1,13 @@
 """What there is to know of a module or an exported program: its call, parameters, buffers, ties, results, dropouts."""
 
 import itertools
+import re
 
 import torch
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
 from torch.utils import _pytree
 
-from .runtime_sources import parameters_of, place_of, positional_of
+from .runtime_sources import parameters_of, place_of, positional_of, variadic_of
 from .runtime_values import Problem, arguments, flat, leaves, spec_tree, tree
 
 RECURRENT = ("aten.lstm.input", "aten.gru.input", "aten.rnn_tanh.input", "aten.rnn_relu.input")
@@ -38,7 +39,9 @@ def positional(module, args, kwargs):
 def named_call(module, args, kwargs):
     """The trees of a call with a name for each tensor, and its arguments, each tensor a copy of its own."""
     names, _ = parameters_of(module)
-    positional = [names[i] if i < len(names) else "args_%d" % i for i in range(len(args))]
+    fixed, rest = positional_of(module), variadic_of(module)
+    fixed = fixed if rest else names
+    positional = [fixed[i] if i < len(fixed) else "%s_%d" % (rest or "args", i - len(fixed)) for i in range(len(args))]
     order = sorted(kwargs, key=lambda name: names.index(name) if name in names else len(names))
     kwargs = {name: kwargs[name] for name in order}
     clash = set(positional) & set(kwargs)
@@ -58,6 +61,7 @@ def named_call(module, args, kwargs):
         "args": [tree(value, leaf, name) for name, value in zip(positional, args, strict=False)],
         "kwargs": {name: tree(value, leaf, name) for name, value in kwargs.items()},
         "names": positional,
+        "variadic": rest if len(args) > len(fixed) else "",
     }
     return call, _pytree.tree_map(own, args), _pytree.tree_map(own, kwargs)
 
@@ -250,10 +254,22 @@ def program_call(program):
     positional = args.get("tuple", [])
     call = {"args": positional, "kwargs": kwargs.get("dict", {}), "names": list(names or [])[: len(positional)]}
     call["names"] += ["args_%d" % i for i in range(len(call["names"]), len(positional))]
+    call["variadic"] = "" if call["kwargs"] else _variadic(call["names"])
     return {
         "call": call,
         "returns": _paths(spec_tree(spec.out_spec, iter([_result(each, values) for each in results]))),
     }
+
+
+def _variadic(names):
+    """The argument that takes all further ones, of which torch.export keeps but names: `cache_0`, `cache_1`, …
+
+    Two may well be arguments of their own.
+    """
+    told = re.fullmatch(r"(.+)_\d+", names[-1]) if names else None
+    stem = told[1] if told else ""
+    rest = [name for name in names if stem and name.startswith(stem + "_")]
+    return stem if len(rest) > 2 and names[-len(rest) :] == ["%s_%d" % (stem, i) for i in range(len(rest))] else ""
 
 
 def _result(argument, values):

@@ -95,7 +95,8 @@ def _exported(model, ports, call):
     args = _arguments(call, ports)
     try:
         with torch.no_grad(), whole():
-            program = torch.export.export(model, args, dynamic_shapes=arguments(call, axes)[0])
+            shapes = _by_parameter(model, arguments(call, axes)[0])
+            program = torch.export.export(model, args, dynamic_shapes=shapes)
     except Exception as error:
         if not _is_refusal(error) and (_is_known(ports) or _runs(model, args)):
             raise
@@ -107,6 +108,11 @@ def _exported(model, ports, call):
     if _varies(ports):
         _admit_one(program, model, _arguments(call, ports, batch=1))
     return program
+
+
+def _by_parameter(model, args):
+    """What the parameters of forward are given; the one of all further arguments a tuple."""
+    return dict(inspect.signature(model.forward).bind(*args).arguments)
 
 
 def _is_refusal(error):
@@ -133,8 +139,7 @@ def _runs(model, args):
 
 def _admit_one(program, model, args):
     """Drops guards against a batch of 1, which come from how views were traced, where the program is right on one."""
-    names = inspect.signature(model.forward).parameters
-    known = {"L": dict(zip(names, args, strict=False)), "math": math, "torch": torch}
+    known = {"L": _by_parameter(model, args), "math": math, "torch": torch}
 
     def holds(guard):
         try:

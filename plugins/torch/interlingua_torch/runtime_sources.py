@@ -220,6 +220,14 @@ def positional_of(module):
     return [p.name for p in told if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
+def variadic_of(module):
+    """The name of the argument of forward that takes all further ones; empty where it has none."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return ""
+    told = inspect.signature(module.forward).parameters.values()
+    return next((p.name for p in told if p.kind is p.VAR_POSITIONAL), "")
+
+
 def required_of(module):
     """Names of the arguments that forward cannot do without."""
     if isinstance(module, torch.jit.ScriptModule):

@@ -84,6 +84,7 @@ def model_of(told: Mapping[str, Any], options: ReadOptions) -> ir.Model:
             )
             if not _is_constant(tree)
         ],
+        **({"variadic": call["variadic"]} if call.get("variadic") else {}),
     }
     model.metadata_props[SIGNATURE] = json.dumps(said)
     _choose(model, options)
