@@ -19,14 +19,16 @@ def picked(added: int, batch_dims: int) -> tuple[Graph, str]:
     return graph, graph("GatherND", x, index, batch_dims=batch_dims)
 
 
-@pytest.mark.parametrize("added, batch_dims, wanted", [(-1, 0, ["Gather"]), (2, 0, ["Gather"]), (-1, 1, None)])
-def test_rows_by_tuples_of_one_number(added: int, batch_dims: int, wanted: list[str] | None) -> None:
+@pytest.mark.parametrize(
+    "added, batch_dims, wanted", [(-1, 0, ["Gather"]), (2, 0, ["Gather"]), (-1, 1, ["Unsqueeze", "GatherND"])]
+)
+def test_rows_by_tuples_of_one_number(added: int, batch_dims: int, wanted: list[str]) -> None:
     places = np.array([[0, 2], [-1, 1], [2, 0]], np.int64)
     check_graph(*picked(added, batch_dims), wanted, x=random(3, 4), i=places)
 
 
-@pytest.mark.parametrize("wide, wanted", [(1, ["Gather"]), (2, None)])
-def test_rows_by_constant_tuples(wide: int, wanted: list[str] | None) -> None:
+@pytest.mark.parametrize("wide, wanted", [(1, ["Gather"]), (2, ["GatherND"])])
+def test_rows_by_constant_tuples(wide: int, wanted: list[str]) -> None:
     graph = Graph()
     places = graph.weight(np.array([[0, 2], [-1, 1], [2, 0]], np.int64).reshape(-1, 2 // wide, wide))
     check_graph(graph, graph("GatherND", graph.input("x", [3, 4]), places), wanted, x=random(3, 4))

@@ -138,3 +138,27 @@ def test_a_part_of_what_the_source_joins_stays() -> None:
     x, y = graph.input("x", ["batch", 2]), graph.input("y", ["batch", 3])
     part = cut(graph, graph("Concat", x, y, axis=1), 1, 2, 5)
     check_graph(graph, graph("Relu", part), None, x=random(2, 2), y=random(2, 3, seed=8))
+
+
+@pytest.mark.parametrize(
+    "start, end, axis, squeezed, wanted",
+    [
+        (1, 2, 1, 1, ["Gather"]),
+        (-1, 9, -2, 1, ["Gather"]),
+        (2, 9, 1, -2, ["Gather"]),
+        (0, 2, 1, 0, None),
+        (1, 2, 1, 0, None),
+    ],
+    ids=["one", "last", "to-the-end", "two", "another-axis"],
+)
+def test_an_entry_of_an_axis(start: int, end: int, axis: int, squeezed: int, wanted: list[str] | None) -> None:
+    graph = Graph()
+    part = cut(graph, graph.input("x", [1, 3, 4]), axis, start, end)
+    check_graph(graph, graph("Squeeze", part, np.asarray([squeezed], np.int64)), wanted, x=random(1, 3, 4))
+
+
+def test_an_entry_that_is_read_with_its_axis_too_stays() -> None:
+    graph = Graph()
+    part = cut(graph, graph.input("x", ["batch", 3, 4]), 1, 1, 2)
+    entry = graph("Squeeze", part, np.asarray([1], np.int64))
+    check_graph(graph, graph("Add", entry, graph("ReduceSum", part, keepdims=0)), None, x=random(2, 3, 4))

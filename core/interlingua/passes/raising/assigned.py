@@ -93,6 +93,19 @@ def part_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     return None
 
 
+def entry_read(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `Squeeze(Slice(X, i, i + 1, axis), axis)` by `Gather(X, i)` along the axis: `x.unbind()` comes so."""
+    part, squeezed = reading.made(node.inputs[0], "Slice"), integers(node.inputs[1]) if len(node.inputs) > 1 else None
+    cut, count = None if part is None else _one_cut(part), rank(node.inputs[0])
+    if part is None or cut is None or squeezed is None or count is None:
+        return None
+    axis, start, end = cut
+    if end - start != 1 or [each % count for each in squeezed] != [axis]:
+        return None
+    place = tensor(node, f"{node.outputs[0].name}_place", np.asarray(start, np.int64))
+    return [new("Gather", [part.inputs[0], place], {"axis": axis}, like=node.outputs[0])]
+
+
 def slice_of_slice(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     """Replaces `Slice(Slice(X, …), …)` by one Slice: `x[:, 1:, ::2]` comes as one an axis."""
     source, cuts = node.inputs[0], _cuts(node)
@@ -284,5 +297,6 @@ RULES: Mapping[str, Sequence[Rule]] = {
     "ScatterElements": (entry_written,),
     "ScatterND": (rows_written,),
     "Slice": (part_of_parts, slice_of_slice),
+    "Squeeze": (entry_read,),
     "Transpose": (slices_written,),
 }
