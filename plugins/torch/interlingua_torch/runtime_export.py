@@ -10,14 +10,12 @@ import warnings
 import torch
 
 from . import runtime_facts as facts
-from .runtime_gaps import without_gaps
+from . import runtime_gaps, runtime_pixels, runtime_whole
 from .runtime_in_place import calls_in_place, tell_in_place
-from .runtime_pixels import with_plain_pixels
 from .runtime_recurrent import projected, translations, unrolled, whole
 from .runtime_scripts import apart, operators, tell_modules
 from .runtime_transformers import exportable, plain, watched
 from .runtime_values import Problem, one_line
-from .runtime_whole import kept_whole
 
 OPSET = 24
 """It keeps attention, RMS and group normalization whole: the exporter has functions for them from 23 on."""
@@ -113,6 +111,17 @@ def _fused(module):
     )
 
 
+def _respelled(program):
+    """The program with what the exporter lacks, mistakes or takes apart in operators that it knows.
+
+    All at once: a large model is traced anew for minutes.
+    """
+    table = {}
+    for family in (runtime_gaps, runtime_whole, runtime_pixels):
+        table.update(family.spellings(program))
+    return program.run_decompositions(table) if table else program
+
+
 def _program_to_onnx(program):
     """Facts of the program, and it as ONNX with all its initializers; recurrent layers stay whole."""
     told = {**facts.of_program(program), **facts.program_call(program)}
@@ -123,7 +132,7 @@ def _program_to_onnx(program):
     else:
         keeping = whole()
     with keeping:
-        program = with_plain_pixels(kept_whole(without_gaps(program)))
+        program = _respelled(program)
         facts.forget_constant_outputs(program)
         made = torch.onnx.export(
             program,

@@ -141,6 +141,14 @@ def _zeros(size, *, dtype=None, **others):
     return torch.complex(part, part)
 
 
+def _all_true(x):
+    return x.all()
+
+
+def _any_true(x):
+    return x.any()
+
+
 def _always(node):
     return True
 
@@ -173,6 +181,8 @@ SPELLINGS = {
     ATEN.cross_entropy_loss.default: (_smooths, {ATEN.cross_entropy_loss.default: _smoothed_loss}),
     ATEN.einsum.default: (_multiplies_complex, {ATEN.einsum.default: _complex_einsum}),
     ATEN.embedding_bag.padding_idx: (_always, {ATEN.embedding_bag.padding_idx: _bag}),
+    ATEN._is_all_true.default: (_always, {ATEN._is_all_true.default: _all_true}),
+    ATEN._is_any_true.default: (_always, {ATEN._is_any_true.default: _any_true}),
     FUSED: (needs_axes, {FUSED: with_axes}),
     ATEN.zeros.default: (_is_complex, {ATEN.zeros.default: _zeros}),
     ATEN.copy_.default: (_is_complex, {ATEN.copy.default: _copied, ATEN.slice_scatter.default: _put_into_slice}),
@@ -183,11 +193,11 @@ A call in place is one out of place once the program has no changes of tensors, 
 """
 
 
-def without_gaps(program):
-    """The program with every call that PyTorch's exporter lacks or mistakes said in other operators."""
+def spellings(program):
+    """What every call of the program that PyTorch's exporter lacks or mistakes is said as in other operators."""
     table = {}
     for node in program.graph.nodes:
-        wanted, spellings = SPELLINGS.get(node.target, (None, None))
+        wanted, others = SPELLINGS.get(node.target, (None, None))
         if wanted is not None and wanted(node):
-            table.update(spellings)
-    return program.run_decompositions(table) if table else program
+            table.update(others)
+    return table

@@ -11,8 +11,8 @@ RANKS = {ATEN.adaptive_avg_pool1d.default: 1, ATEN.adaptive_avg_pool2d.default: 
 MEANS = {1: ATEN.avg_pool1d.default, 2: ATEN.avg_pool2d.default, 3: ATEN.avg_pool3d.default}
 
 
-def kept_whole(program):
-    """The program with each adaptive mean of uneven windows, and each `detach`, as one operator of ours.
+def spellings(program):
+    """What says each adaptive mean of uneven windows, and each `detach`, as one operator of ours.
 
     Where windows are even PyTorch's own decomposition is a mean or an ordinary pooling; but a mean over everything
     whose input stands channels last in memory gets an `as_strided`, which ONNX has as a gathering of single elements.
@@ -21,7 +21,7 @@ def kept_whole(program):
     table = {node.target: _whole(node.target) for node in nodes}
     if any(node.target is ATEN.detach.default for node in program.graph.nodes):
         table[ATEN.detach.default] = _detached
-    return program.run_decompositions(table) if table else program
+    return table
 
 
 def _detached(x):
