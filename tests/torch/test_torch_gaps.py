@@ -50,8 +50,9 @@ CASES = {
         lambda x: FILLED.scatter_reduce(1, PLACES, x, "amax", include_self=False),
         "scatter_reduce",
     ),
-    "all of them": (lambda x: torch.where(torch.ops.aten._is_all_true(x > 0), x, -x), ".all()"),
-    "any of them": (lambda x: torch.where(torch.ops.aten._is_any_true(x > 0), x, -x), ".any()"),
+    "whole numbers taken from a real one": (lambda x: x * (1.5 - (x > 0).long()), "1.5 - "),
+    "all of them": (lambda x: torch.where(torch.ops.aten._is_all_true(x > 0), x, -x), ".amin()"),
+    "any of them": (lambda x: torch.where(torch.ops.aten._is_any_true(x > 0), x, -x), ".amax()"),
     "smoothed classes": (lambda x: F.cross_entropy(x, torch.tensor([3, -100]), label_smoothing=0.2), "log_softmax"),
     "smoothed, each": (
         lambda x: F.cross_entropy(x, torch.tensor([3, 1]), torch.arange(1.0, 5), label_smoothing=0.2, reduction="none"),

@@ -141,6 +141,12 @@ def _zeros(size, *, dtype=None, **others):
     return torch.complex(part, part)
 
 
+def _taken_from(x, other, alpha=1):
+    """`other - alpha * x` in the type of both: the exporter looks for no such call of whole numbers."""
+    dtype = torch.result_type(x, other)
+    return NotImplemented if dtype == x.dtype else ATEN.rsub.Scalar(x.to(dtype), other, alpha)
+
+
 def _all_true(x):
     return x.all()
 
@@ -151,6 +157,11 @@ def _any_true(x):
 
 def _always(node):
     return True
+
+
+def _is_promoted(node):
+    value = node.args[0].meta["val"]
+    return torch.result_type(value, node.args[1]) != value.dtype
 
 
 def _is_complex(node):
@@ -181,6 +192,7 @@ SPELLINGS = {
     ATEN.cross_entropy_loss.default: (_smooths, {ATEN.cross_entropy_loss.default: _smoothed_loss}),
     ATEN.einsum.default: (_multiplies_complex, {ATEN.einsum.default: _complex_einsum}),
     ATEN.embedding_bag.padding_idx: (_always, {ATEN.embedding_bag.padding_idx: _bag}),
+    ATEN.rsub.Scalar: (_is_promoted, {ATEN.rsub.Scalar: _taken_from}),
     ATEN._is_all_true.default: (_always, {ATEN._is_all_true.default: _all_true}),
     ATEN._is_any_true.default: (_always, {ATEN._is_any_true.default: _any_true}),
     FUSED: (needs_axes, {FUSED: with_axes}),
