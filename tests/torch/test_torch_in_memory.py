@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx_ir as ir
 import pytest
@@ -60,6 +60,58 @@ def test_dynamic_axes_are_counted_from_the_end_too() -> None:
 def test_a_dynamic_axis_that_is_not_there_is_named(axis: int) -> None:
     with pytest.raises(UsageError, match=f"x, which has 4. Received {axis}"):
         interlingua.read(nets.Small(), example_inputs=torch.randn(1, 3, 8, 9), dynamic={"x": {axis: "width"}})
+
+
+class Pair(NamedTuple):
+    left: torch.Tensor
+    right: torch.Tensor
+
+
+class TakesPair(nn.Linear):
+    def forward(self, pair: Pair) -> Any:  # type: ignore[override]
+        return Pair(super().forward(pair.left), pair.right)
+
+
+class TakesAll(nn.Linear):
+    def forward(self, *several: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return super().forward(several[0]) - several[1]
+
+
+class TakesNamed(nn.Linear):
+    def forward(self, input: torch.Tensor, **others: torch.Tensor) -> torch.Tensor:
+        return super().forward(input) - others["shift"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [TakesPair, TakesAll, TakesNamed])
+def test_named_tuples_and_arguments_of_any_number(tmp_path: Path, kind: type[nn.Module]) -> None:
+    x, y = torch.randn(2, 4), torch.randn(2, 4)
+    calls: dict[type[nn.Module], Any] = {
+        TakesPair: ((Pair(x, y),), {}),
+        TakesAll: ((x, y), {}),
+        TakesNamed: ((x,), {"shift": y}),
+    }
+    module = kind(4, 4)
+    proved(module, calls[kind], tmp_path / "out", "torch")
+    model = runpy.run_path(str(tmp_path / "out" / "model.py"))["load"]()
+    given, named = calls[kind]
+    expected = module(*given, **named)
+    found = model(*given, **named)
+    assert isinstance(found, tuple) == isinstance(expected, tuple)
+    torch.testing.assert_close(found, tuple(expected) if isinstance(expected, tuple) else expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnx", "torch", "paddle"])
+def test_one_value_may_be_two_outputs(tmp_path: Path, target: str) -> None:
+    class Twice(nn.Linear):
+        def forward(self, input: torch.Tensor) -> Any:
+            made = super().forward(input)
+            return made, made
+
+    report = interlingua.convert(Twice(3, 4), target, tmp_path / "out", example_inputs=torch.randn(2, 3))
+    assert {proof.verdict for proof in report.proofs} == {"proved"}
+    assert len(report.proofs[-1].differences) == 2
 
 
 @pytest.mark.slow

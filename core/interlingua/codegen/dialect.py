@@ -45,6 +45,8 @@ class Dialect:
     weights, `helpers` the package whose functions are copied, `limits` the API of an element type's `min` and `max`,
     `moves` how a parameter is said that the source rearranges before it reads it. `in_place` is the argument by which
     an API overwrites its input, `overwritable` the ops whose results may be: new memory that no gradient reads again.
+    `layers` are functions without a card that a layer does too, and those of their arguments that it takes.
+    `identity` makes a second output of a value that is one already.
     """
 
     framework: str
@@ -65,7 +67,9 @@ class Dialect:
     moves: Mapping[str, Move] = dataclasses.field(default_factory=dict)
     limits: str = ""
     in_place: str = ""
+    identity: str = ""
     overwritable: frozenset[str] = frozenset()
+    layers: Mapping[str, tuple[str, tuple[str, ...]]] = dataclasses.field(default_factory=dict)
 
     def spell(self, api: str) -> tuple[str, str]:
         """The code for a full API name, and the import it wants.

@@ -291,7 +291,7 @@ def turned_inputs(prepared: ir.Model, package: Package, arrays: Mapping[str, Arr
 def _turned_back(prepared: ir.Model, outputs: Sequence[Array]) -> list[Array]:
     """The target's outputs in the source's axis order."""
     turned: list[Array] = []
-    for value, array in zip(prepared.graph.outputs, outputs, strict=True):
+    for value, array in zip(prepared.graph.outputs, outputs, strict=False):
         order = metadata.permutation(value)
         turned.append(array.transpose(np.argsort(order)) if order else array)
     return turned

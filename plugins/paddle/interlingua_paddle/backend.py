@@ -40,6 +40,7 @@ DIALECT = Dialect(
         Abbreviation("paddle", "paddle", "import paddle"),
     ),
     lowerings=lowers,
+    identity="paddle.assign",
     reserved=frozenset({"self", "load", "load_file", "Path", "training", *_LAYER.split()}),
 )
 

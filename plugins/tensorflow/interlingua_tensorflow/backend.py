@@ -38,6 +38,7 @@ DIALECT = Dialect(
     reserved=frozenset({"self", "tf", "load", "safe_open", "Path", TRAINING, *_OF_MODULE}),
     data_axes="N * C",
     fuses=frozenset({"activation"}),
+    identity="tf.identity",
 )
 
 _LOAD = """

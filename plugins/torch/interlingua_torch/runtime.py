@@ -87,7 +87,8 @@ def _named(outputs, names, returns=None):
     values = flat(outputs)
     rows = results(returns) if returns else [{"leaf": ""}] * len(values)
     values = [value for value, row in zip(values, rows, strict=True) if "leaf" in row]
-    names = names or ["output_%d" % i for i in range(len(values))]
+    if not names or len(set(names)) < len(names):  # one value may be two outputs
+        names = ["output_%d" % i for i in range(len(values))]
     return {name: to_array(value) for name, value in zip(names, values, strict=True)}
 
 

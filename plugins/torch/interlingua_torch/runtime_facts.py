@@ -8,7 +8,7 @@ from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
 from torch.utils import _pytree
 
 from .runtime_sources import parameters_of, place_of, positional_of, variadic_of
-from .runtime_values import Problem, arguments, flat, leaves, spec_tree, tree
+from .runtime_values import Problem, flat, leaves, spec_tree, tree
 
 RECURRENT = ("aten.lstm.input", "aten.gru.input", "aten.rnn_tanh.input", "aten.rnn_relu.input")
 MUTATIONS = {OutputKind.BUFFER_MUTATION: "the buffer", OutputKind.USER_INPUT_MUTATION: "the input"}
@@ -16,13 +16,15 @@ MUTATIONS = {OutputKind.BUFFER_MUTATION: "the buffer", OutputKind.USER_INPUT_MUT
 
 def split_inputs(module, given):
     """Positional and keyword arguments from a tensor, a tuple, a dict of keywords, or a pair of both."""
-    names, _ = parameters_of(module)
+    names, more = parameters_of(module)
     if isinstance(given, dict):
         return (), dict(given)
     if not isinstance(given, (tuple, list)):
         return (given,), {}
     pair = len(given) == 2 and isinstance(given[0], (tuple, list)) and isinstance(given[1], dict)
-    if pair and set(given[1]) <= set(names) and len(given[0]) <= len(names):
+    rest = variadic_of(module)
+    by_name = pair and (set(given[1]) <= set(names) or (more and all(isinstance(key, str) for key in given[1])))
+    if by_name and (len(given[0]) <= len(names) or rest):
         return tuple(given[0]), dict(given[1])
     return tuple(given), {}
 
@@ -122,7 +124,10 @@ def enlarged(call, args, kwargs, dynamic):
                 notes.append(
                     ["Assumed", name, "exported with the length 2 on the axis %s: 1 would be a constant" % label]
                 )
-    return (*arguments(call, values), notes)
+    held, shape = _pytree.tree_flatten((args, kwargs))  # in the caller's classes, which the trees do not tell
+    given = iter(values.values())
+    made = [next(given) if isinstance(each, torch.Tensor) else each for each in held]
+    return (*_pytree.tree_unflatten(made, shape), notes)
 
 
 def example_outputs(model):

@@ -4,6 +4,8 @@ A tree says how flat values nest, in JSON: {"leaf": name}, {"tuple": [trees]}, {
 {"none": true}, {"constant": value}. A leaf of complex numbers says so with "complex": it travels as real pairs.
 """
 
+import collections
+
 import numpy as np
 import torch
 from torch.utils import _pytree
@@ -91,7 +93,7 @@ def spec_tree(spec, rows):
         return next(rows)
     children = [spec_tree(child, rows) for child in spec.children()]
     keys = spec.context[0] if spec.context and isinstance(spec.context[0], (list, tuple)) else spec.context
-    if spec.type is tuple or (isinstance(spec.type, type) and issubclass(spec.type, tuple)):
+    if spec.type in (tuple, collections.namedtuple) or (isinstance(spec.type, type) and issubclass(spec.type, tuple)):
         return {"tuple": children}
     if isinstance(keys, (list, tuple)) and len(keys) == len(children) and all(isinstance(key, str) for key in keys):
         return {"dict": dict(zip(keys, children, strict=True))}
