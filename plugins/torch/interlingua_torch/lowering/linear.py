@@ -107,7 +107,7 @@ def add(context: Context, node: ir.Node, facts: Facts) -> list[ast.expr] | ast.e
             continue
         layer, statement = found
         assert isinstance(layer.call, ast.Call)
-        if known(shape_of(bias)) != [layer.weights["weight"].shape[0]]:
+        if known(shape_of(bias)) != [layer.weights["weight"].shape[0]] or _is_added_outside(context, value, node):
             continue
         call = ast.Call(layer.call.func, layer.call.args, [k for k in layer.call.keywords if k.arg != "bias"])
         whole = dataclasses.replace(layer, call=call, weights={**layer.weights, "bias": Weight(bias)})
@@ -117,6 +117,15 @@ def add(context: Context, node: ir.Node, facts: Facts) -> list[ast.expr] | ast.e
         assert isinstance(statement.value, ast.Call)
         return expressions.call(f"self.{whole.attribute}", statement.value.args)
     return arithmetic(context, node, facts)
+
+
+def _is_added_outside(context: Context, product: ir.Value, node: ir.Node) -> bool:
+    """Whether the source's own layer has no bias: a module around it adds a vector that it keeps itself."""
+    producer = product.producer()
+    if producer is None or not context.dialect.keeps_state or class_around(producer, context.model) != "Linear":
+        return False
+    inner, outer = (each.metadata_props.get(metadata.MODULE) for each in (producer, node))
+    return outer is not None and inner != outer
 
 
 def _linear_without_bias(context: Context, value: ir.Value) -> tuple[Layer, Statement] | None:
