@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
+
 
 class BertEmbeddings(nn.Module):
     """modeling_bert.py, lines 94 to 107."""
@@ -170,7 +172,7 @@ class Model(nn.Module):
         return x, model
 
 
-def load(weights=Path(__file__).with_name("weights.safetensors")):
+def load(weights=WEIGHTS):
     """The model with its weights, in inference mode; `.train()` goes on training it."""
     model = Model()
     state = load_file(weights)

@@ -5,6 +5,8 @@ from pathlib import Path
 from safetensors.torch import load_model
 from torch import nn
 
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
+
 
 class Conv2dNormActivation(nn.Sequential):
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, groups=1):
@@ -99,7 +101,7 @@ class Model(nn.Module):
         return self.classifier(x)
 
 
-def load(weights=Path(__file__).with_name("weights.safetensors")):
+def load(weights=WEIGHTS):
     """The model with its weights, in inference mode; `.train()` goes on training it."""
     model = Model()
     load_model(model, weights)

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_model
 from torch import nn
 
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
+
 
 class Bottleneck(nn.Module):
     """resnet.py, lines 146 to 161."""
@@ -74,7 +76,7 @@ class Model(nn.Module):
         return self.fc(x)
 
 
-def load(weights=Path(__file__).with_name("weights.safetensors")):
+def load(weights=WEIGHTS):
     """The model with its weights, in inference mode; `.train()` goes on training it."""
     model = Model()
     load_model(model, weights)

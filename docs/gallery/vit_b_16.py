@@ -7,6 +7,8 @@ import torch
 from safetensors.torch import load_model
 from torch import nn
 
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
+
 
 class EncoderBlock(nn.Module):
     """vision_transformer.py, lines 112 to 119."""
@@ -67,7 +69,7 @@ class Model(nn.Module):
         return self.heads(x)
 
 
-def load(weights=Path(__file__).with_name("weights.safetensors")):
+def load(weights=WEIGHTS):
     """The model with its weights, in inference mode; `.train()` goes on training it."""
     model = Model()
     load_model(model, weights)

@@ -19,14 +19,15 @@ from interlingua.codegen.layers import Layers
 from interlingua.codegen.moves import moved
 from interlingua.codegen.numbers import number
 from interlingua.codegen.package import Mapped
-from interlingua.codegen.program import Compound, Layer, Port, Program, Statement, Tensor
+from interlingua.codegen.program import Compound, Layer, Program, Statement, Tensor
+from interlingua.codegen.variables import Variables
 from interlingua.codegen.weights import Weight
 from interlingua.errors import ComputedShape, Refusal, Unsupported, UnsupportedModel
 from interlingua.ir import metadata
-from interlingua.ir.facts import constant_value, facts_of, inputs_of, is_constant, qualified, shape_of
+from interlingua.ir.facts import constant_value, facts_of, inputs_of, is_constant, qualified
 from interlingua.ir.origin import Constant, Parameter
 from interlingua.ir.parameters import is_trained
-from interlingua.names import Identifiers, common_scope, short_names
+from interlingua.names import Identifiers
 from interlingua.records import records
 
 _LONGEST_INLINE = 72
@@ -35,15 +36,14 @@ _NUMBERED = re.compile(r"node_\w+")
 """A name that PyTorch's exporter gives a node, of an operator of its own and a number."""
 
 
-class Context:
+class Context(Variables):
     """What a lowering works with: references to values, layers and tensors it may add to the program."""
 
     def __init__(
         self, model: ir.Model, dialect: Dialect, class_name: str, lower_node: Callable[[Context, ir.Node], None]
     ) -> None:
+        super().__init__(model, dialect, class_name)
         self._lower_node = lower_node
-        self.model = model
-        self.dialect = dialect
         self.program = Program(class_name)
         self.layers = Layers(self.program.layers, dialect)
         self.mapped: list[Mapped] = []
@@ -51,18 +51,10 @@ class Context:
         self._body = self.program.statements
         self._unsure: list[Statement] = []
         self._attributes = Identifiers(dialect.reserved)
-        self._variables = Identifiers({*dialect.reserved, *(row.short for row in dialect.abbreviations), class_name})
-        self._names: dict[ir.Value, str] = {}
-        self._done: set[ir.Node] = set()
         self._inline: tuple[ir.Value, Statement] | None = None
         self._tensors: dict[ir.Value, str] = {}
-        self._passed: set[str] = set()
-        self._lasting: set[ir.Value] = set()
         self._sizes: list[Statement] = []
         self._node: ir.Node | None = None
-        layers = [metadata.place(n).layer for n in model.graph if metadata.place(n).layer]
-        self._scope = common_scope(layers)
-        self._endings = short_names(layers)
         for value in model.graph.inputs:
             self._names[value] = self._variables.keep(value.name or "x")
             self.program.inputs.append(self._port(value))
@@ -80,13 +72,6 @@ class Context:
             self._body.append(statement)
             self._unsure.append(statement)
         return variable
-
-    def _port(self, value: ir.Value) -> Port:
-        return Port(self._names[value], value.name or "", shape_of(value), value.dtype or ir.DataType.FLOAT)
-
-    def _left(self, value: ir.Value) -> int:
-        """How often the value is still to be read."""
-        return sum(use.node not in self._done for use in value.uses()) + value.is_graph_output()
 
     def api(self, full: str) -> ast.expr:
         """The code for an API's full name; its import is added to the program."""
@@ -186,14 +171,6 @@ class Context:
         self._body.append(Statement((variable,), value, node=self._node))
         return expressions.name(variable)
 
-    def fresh(self, hint: str) -> str:
-        """A new variable."""
-        return self._variables.take(hint, hint)
-
-    def name(self, value: ir.Value, variable: str) -> None:
-        """Gives a value a variable that a lowering made itself."""
-        self._names[value] = variable
-
     def add(self, statement: Statement) -> None:
         """Adds a statement; an `if`, `while` or `for` too."""
         statement.node = self._node
@@ -239,11 +216,6 @@ class Context:
     def _parameter(self, weight: Weight) -> str:
         origin = weight.origin
         return origin.name if isinstance(origin, Parameter | Constant) else weight.value.name or "weight"
-
-    def _short(self, name: str) -> str:
-        if name in self._endings:
-            return self._endings[name]
-        return name[len(self._scope) :] if self._scope and name.startswith(self._scope) else name
 
     def layer(
         self,
@@ -327,12 +299,6 @@ class Context:
         """The values whose variables may go on: none where the structure gives the variables their names."""
         return () if self.dialect.structured and self._body is self.program.statements else node.inputs
 
-    def _mortal(self, value: ir.Value) -> bool:
-        """Whether the value's variable may be given to another: an input's own name is kept, unless it is x."""
-        if self._names[value] in self._passed or value in self._lasting:
-            return False
-        return not value.is_graph_input() or (self.dialect.reuses_inputs and self._names[value] == "x")
-
     def look_for_nesting(self, node: ir.Node) -> None:
         """Finds out whether a person would nest the last statement's expression in this node's.
 
@@ -380,7 +346,13 @@ class Context:
         for value in constants:
             self._body.append(Statement((self.fresh(value.name or "output"),), self.as_tensor(value)))
             self._names[value] = self._body[-1].targets[0]
-        self.program.outputs.extend(self._port(value) for value in self.model.graph.outputs)
+        for value in self.model.graph.outputs:
+            if not self.dialect.computes and self._names[value] in [port.identifier for port in self.program.outputs]:
+                copy: ast.expr = expressions.name(self._names[value])  # artifacts fetch outputs by names of their own
+                copy = expressions.call(self.api(self.dialect.identity), [copy]) if self.dialect.identity else copy
+                self._names[value] = self.fresh(value.name or "output")
+                self._body.append(Statement((self._names[value],), copy))
+            self.program.outputs.append(self._port(value))
         self.program.drop_unread([*self._sizes, *self._unsure])
 
     def run(self, nodes: list[ir.Node]) -> None:

@@ -16,6 +16,7 @@ from interlingua.codegen.constructs import Constructs, Spelling
 from interlingua.codegen.dataflow import Dataflow
 from interlingua.codegen.dialect import Dialect
 from interlingua.codegen.expressions import call, name
+from interlingua.codegen.functions import Function, Functions
 from interlingua.codegen.loops import aliases, rolled
 from interlingua.codegen.naming import FEATURES, Told, locals_of, method
 from interlingua.codegen.owners import owned, places
@@ -113,7 +114,7 @@ def modules_code(
     lists = {name: [ports[each] for each in members] for name, members in lists_of(model, program).items()}
     words = {value: port.identifier for value, port in named.items()}
     ends = Ends(words, tuple(tree.root.outputs), lists, variadic_of(model))
-    calls = Calls(ends)
+    calls, functions = Calls(ends), Functions(program.name)
     for module in tree.root.everything():
         if not is_sequential(module):
             before = [*module.inputs], [*module.outputs]
@@ -121,19 +122,26 @@ def modules_code(
             module.steps = unbound(module.steps, module.outputs, spelling.slices)
             module.steps = collected(Dataflow(module.steps, module.outputs, tree.axes), _sizes(module), hints)
             calls.changed(module, *before, found_lists | rolled(module, _sizes(module), ends))
+            functions.share(module)
     ties = {path_of(other, tree.paths): path_of(first, tree.paths) for other, first in program.ties().items()}
     ties = {other: first for other, first in ties.items() if other != first}
     names = _names(program, tree.paths)
-    pairs = [*ties.items(), *known.missing(names)]
+    pairs = [*ties.items(), *known.missing(names, {module.path for module in tree.root.everything()})]
     rows = [*_tied(pairs, names), *last(tree.paths)]
-    items, imports = _shortest(program, tree.root, dialect, spelling, rows, ends)
+    items, imports = _shortest(program, tree.root, dialect, spelling, rows, ends, functions.all)
     results = dict(zip(ends.outputs, (port.name for port in program.outputs), strict=True))
     spread = [[results[each] for each in members] for members in calls.rows(tree.root)]
     return Modules(items, imports, tree.paths, ties | _spread(pairs, names), spread)
 
 
 def _shortest(
-    program: Program, root: Module, dialect: Dialect, spelling: Spelling, last: Sequence[ast.stmt], ends: Ends
+    program: Program,
+    root: Module,
+    dialect: Dialect,
+    spelling: Spelling,
+    last: Sequence[ast.stmt],
+    ends: Ends,
+    functions: Sequence[Function],
 ) -> tuple[list[Item], set[str]]:
     """The classes and what they import, with classes of chains where these make the whole shorter."""
     found: list[tuple[list[Item], set[str]]] = []
@@ -141,12 +149,14 @@ def _shortest(
         constructs = Constructs(dialect, spelling)
         top = root.copied({})
         reserved = {*dialect.reserved, *(row.short for row in dialect.abbreviations), program.name, *program.helpers}
+        reserved |= {function.name for function in functions}
         blocks = Blocks(top, constructs, Identifiers(reserved), chains)
         classes = {block.name for block in blocks.blocks}
         writer = _Writer(dialect, spelling, reserved | classes, constructs, ends)
         whole = [ast.Expr(constructs.made(top))] if is_numbered(top) else blocks.rows(top)
         used = _used(blocks.blocks, whole)
-        items: list[Item] = [writer.block(block) for block in blocks.blocks if block.name in used]
+        items: list[Item] = [writer.function(function) for function in functions]
+        items += [writer.block(block) for block in blocks.blocks if block.name in used]
         found.append(([*items, writer.root(program, top, whole, last)], constructs.imports))
         if not any(block.chain for block in blocks.blocks):
             break
@@ -224,8 +234,17 @@ class _Writer:
         told = self._told(block.example, inputs)
         forward = self._forward(block.inputs, block.steps, block.outputs, listed, told, variadic=block.variadic)
         self._arguments[block.name] = self._named[:-1] if block.variadic else self._named
-        self._results[block.name] = self._returned
+        self._results[block.name] = self._given
         return self._class(block.name, self._spelling.base, arguments, block.rows, forward, _place(block.example))
+
+    def function(self, function: Function) -> Suite:
+        """A function of the file."""
+        told = Told(lambda call: (), lambda call: (), {}, self._spelling.words)
+        made = self._forward(function.inputs, function.steps, function.outputs, function.names, told)
+        signature = ", ".join(self._named)
+        return dataclasses.replace(
+            made, header=function_header(function.name, signature), docstring=_lines_of(function.steps)
+        )
 
     def root(self, program: Program, root: Module, made: Sequence[ast.stmt], last: Sequence[ast.stmt]) -> Suite:
         """The model's own class; `made` are its rows, or the one expression of a list of layers."""
@@ -272,7 +291,7 @@ class _Writer:
         """`forward`; `variadic` is its last argument, lists of `spread` are given as what is in them."""
         taken = Identifiers(self._reserved | locals_of(steps))
         found = method(inputs, steps, outputs, given=given, nests=self._nests, taken=taken, told=told)
-        self._named, self._returned = found.arguments, found.returned
+        self._named, self._given = found.arguments, found.told
         body: list[Item] = [Line(tree, comment) for tree, comment in found.body]
         final = found.body[-1][0] if found.body else None
         pairs = zip(outputs, found.returned, strict=True)
@@ -294,7 +313,12 @@ class _Writer:
 def _place(module: Module) -> str:
     """Where the source computes what the module itself does: "resnet.py, lines 147 to 161."; empty where none told."""
     modules = {ast.unparse(attribute_of(path)) for path, child in module.children.items() if isinstance(child, Module)}
-    own = [step for step in module.steps if step.node is not None and not _calls(step, modules)]
+    return _lines_of([step for step in module.steps if not _calls(step, modules)])
+
+
+def _lines_of(steps: Sequence[Step]) -> str:
+    """Where the source says the steps: "resnet.py, lines 147 to 161."; empty where none told, or several files."""
+    own = [step for step in steps if step.node is not None]
     told = [metadata.place(step.node).line.rpartition(":") for step in own if step.node is not None]
     files = {file for file, _, number in told if file and number.isdigit()}
     if len(files) != 1:

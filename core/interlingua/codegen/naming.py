@@ -15,17 +15,24 @@ from interlingua.names import Identifiers, snake_case
 FEATURES = "features"
 """What a list of tensors is called."""
 
+PART = "part"
+"""What a function of the file is called behind the module that calls it, and what it gives."""
+
 _TOTAL = "total"
 _GENERAL = frozenset({"", "x", "y", "input", "other", "dim", "size"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A method with its variables: arguments, statements, and what it returns."""
+    """A method with its variables: arguments, statements, and what it returns.
+
+    `told` are those of the results whose names tell what they are for, or that go on with `x`; empty for others.
+    """
 
     arguments: list[str]
     body: list[tuple[ast.stmt, str]]
     returned: list[str]
+    told: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +64,7 @@ def method(
         for name in step.reads:
             last[name] = max(last.get(name, 0), position)
     names: dict[str, str] = {}
+    meant: set[str] = set()
     for name in inputs:
         hint = given.get(name) or (
             "x" if "x" not in taken and name == inputs[0] else _input_hint(name, roles, told.inputs)
@@ -70,26 +78,32 @@ def method(
         free = "x" not in taken or all(last[n] <= position for n in names if names[n] == "x" and n in last)
         simple = len(step.tree) == 1 and isinstance(step.tree[0], ast.Assign)
         names |= {} if simple else _going_on(step, names, {name for name in heirs if last[name] == position})
+        results = {name: _result_of(step, name, told) for name in step.writes}
         for name in step.writes:
             if name in names:
                 continue
             role = roles.get(name, "")
-            said = role or _result_of(step, name, told)
+            said = role or ("" if results[name] == "x" else results[name])
+            beside = "x" in results.values() and results[name] != "x"
             before = [n for n in step.reads if role and last.get(n) == position and roles.get(n) == role]
             if simple and before and before[0] in names:
                 names[name] = names[before[0]]
-            elif simple and heirs and not said:
+            elif simple and heirs and not said and not beside:
                 names[name] = names[heirs.pop(0)]
-            elif simple and free and name in last and not said:
+            elif simple and free and name in last and not said and not beside:
                 names[name] = "x"
                 taken.reserve("x")
             else:
+                said = said or _filled_list(step, name, names)
                 hint = said or _hint(step, name, names)
                 names[name] = taken.take(hint, hint)
+            meant |= {name} if said else set()
             free = free and names[name] != "x"
     body = [(rename(tree, names), step.comment if tree is step.tree[0] else "") for step in steps for tree in step.tree]
     kept = [(tree, comment) for tree, comment in body if not _is_idle(tree)]
-    return Method([names[name] for name in inputs], kept, [names[name] for name in outputs])
+    returned = [names[name] for name in outputs]
+    told_names = [names[name] if name in meant or names[name] == "x" else "" for name in outputs]
+    return Method([names[name] for name in inputs], kept, returned, told_names)
 
 
 def _going_on(step: Step, names: Mapping[str, str], dying: set[str]) -> dict[str, str]:
@@ -169,15 +183,18 @@ def _result_of(step: Step, name: str, told: Told) -> str:
             continue
         if not isinstance(node.value, ast.Call):
             continue
-        pairs = zip(node.targets[0].elts, told.results(node.value), strict=False)
-        for target, said in pairs:
-            if isinstance(target, ast.Name) and target.id == name and not _is_general(said):
-                return said.rstrip("_0123456789")
+        results = told.results(node.value)
+        targets = [each.id if isinstance(each, ast.Name) else "" for each in node.targets[0].elts]
+        if name in targets and len(targets) == len(results):
+            said = results[targets.index(name)]
+            return said if said == "x" else said.rstrip("_0123456789")
     return ""
 
 
-def _filled_beside(step: Step, name: str, names: Mapping[str, str]) -> str:
-    """What a list is called that a loop fills as it goes through another: `new_caches` beside `caches`."""
+def _filled_list(step: Step, name: str, names: Mapping[str, str]) -> str:
+    """What a list is called: `features`, or `new_caches` where a loop fills it as it goes through `caches`."""
+    if not isinstance(_given(step, name), ast.List):
+        return ""
     for loop in (tree for tree in step.tree if isinstance(tree, ast.For)):
         width = sum(
             len(node.value.elts) if isinstance(node, ast.AugAssign) and isinstance(node.value, ast.List) else 1
@@ -189,7 +206,7 @@ def _filled_beside(step: Step, name: str, names: Mapping[str, str]) -> str:
         for each in lists:
             if lists.count(each) == width:
                 return f"new_{names[each]}"
-    return ""
+    return FEATURES
 
 
 def _hint(step: Step, name: str, names: Mapping[str, str]) -> str:
@@ -201,8 +218,6 @@ def _hint(step: Step, name: str, names: Mapping[str, str]) -> str:
         return "identity"
     if _reads_size(step):
         return "size"
-    if isinstance(made, ast.List):
-        return _filled_beside(step, name, names) or FEATURES
     base = base_of(made)
     if isinstance(base, ast.BinOp):
         sides = (base_of(side) for side in (base.right, base.left))
@@ -216,7 +231,7 @@ def _hint(step: Step, name: str, names: Mapping[str, str]) -> str:
     if isinstance(called, ast.Attribute):
         return "out" if called.attr[-1].isdigit() else snake_case(called.attr)
     found = called.id if isinstance(called, ast.Name) and isinstance(base, ast.Call) else "y"
-    return _TOTAL if found == "sum" else found
+    return _TOTAL if found == "sum" else PART if found.endswith(f"_{PART}") else found
 
 
 def _given(step: Step, name: str) -> ast.expr | None:

@@ -240,23 +240,17 @@ def _called(
     put: list[ast.expr] = [ast.List([arguments[place] for place in places], ast.Load()) for places in taken]
     made.value.args = _grouped(arguments, taken, put)
     targets = list(made.targets[0].elts) if isinstance(made.targets[0], ast.Tuple) else [made.targets[0]]
-    apart: list[ast.stmt] = []
     wholes: list[ast.expr] = []
     for places in given:
         names = [each.id for each in (targets[place] for place in places) if isinstance(each, ast.Name)]
-        value = list_of(names)
-        wholes.append(ast.Name(value, ast.Store()))
         if ends.is_row(module, names) and not {*names} & {*reads}:
-            lists[value] = names
-            continue
-        parts: list[ast.expr] = [ast.Name(name, ast.Store()) for name in names]
-        apart.append(ast.Assign([ast.Tuple(parts, ast.Store())], ast.Name(value, ast.Load()), lineno=0))
+            lists[list_of(names)] = names
+            wholes.append(ast.Name(list_of(names), ast.Store()))
+        else:
+            wholes.append(ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store()))
     left = _grouped(targets, given, wholes, last=True)
     made.targets = [left[0] if len(left) == 1 else ast.Tuple(left, ast.Store())]
-    tree: list[ast.stmt] = [made, *apart]
-    return dataclasses.replace(
-        step, tree=tree, reads=values_read(tree), writes=tuple(name for each in tree for name in stored(each))
-    )
+    return dataclasses.replace(step, tree=[made], reads=values_read([made]), writes=tuple(stored(made)))
 
 
 def _grouped(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 class Ties:
@@ -29,11 +29,12 @@ class Ties:
             found = same if found is None else found & same
         return sorted((found or set()) - {path})
 
-    def missing(self, held: Iterable[str]) -> list[tuple[str, str]]:
+    def missing(self, held: Iterable[str], called: Collection[str] = ()) -> list[tuple[str, str]]:
         """Pairs of dotted paths, the new one and the one that is there, that give each tied parameter all its names.
 
-        `held` are the names that the code's state has by itself. A pair is of whole modules where all that the one
-        holds is tied, else of parameters; a name in a module that the code does not have is left out.
+        `held` are the names that the code's state has by itself, `called` the modules that it has a class of. A pair
+        is of whole modules where all that the one holds is tied and it is none of those, else of parameters; a name
+        in a module that the code does not have is left out.
         """
         names = set(held)
         found: dict[str, str] = {}
@@ -42,21 +43,21 @@ class Ties:
             for name in group:
                 if there is None or name in names:
                     continue
-                pair = self._pair(name, there, names)
+                pair = self._pair(name, there, names, called)
                 if pair is not None:
                     found.setdefault(*pair)
         return list(found.items())
 
-    def _pair(self, name: str, there: str, names: set[str]) -> tuple[str, str] | None:
+    def _pair(self, name: str, there: str, names: set[str], called: Collection[str]) -> tuple[str, str] | None:
         new, old = name, there
         while new.rpartition(".")[2] == old.rpartition(".")[2]:
             outer, inner = new.rpartition(".")[0], old.rpartition(".")[0]
-            if not inner or not outer or any(each.startswith(f"{outer}.") for each in names):
+            if not inner or not outer or outer in called or any(each.startswith(f"{outer}.") for each in names):
                 break
             owned = [each[len(inner) + 1 :] for each in names if each.startswith(f"{inner}.")]
             if any(f"{outer}.{key}" not in self.names(f"{inner}.{key}") for key in owned):
                 break
             new, old = outer, inner
         parent = new.rpartition(".")[0]
-        known = not parent or any(each.startswith(f"{parent}.") for each in names)
+        known = not parent or parent in called or any(each.startswith(f"{parent}.") for each in names)
         return (new, old) if known else None

@@ -52,6 +52,13 @@ _FRESH = frozenset(
 )
 """Ops whose results are new memory that no gradient reads again."""
 
+_LAYERS = {
+    "torch.nn.functional.interpolate": ("torch.nn.Upsample", ("size", "scale_factor", "mode", "align_corners")),
+    "torch.nn.functional.pixel_shuffle": ("torch.nn.PixelShuffle", ("upscale_factor",)),
+    "torch.nn.functional.pixel_unshuffle": ("torch.nn.PixelUnshuffle", ("downscale_factor",)),
+}
+"""What a chain of layers says with a layer; resizing with `antialias` has none."""
+
 DIALECT = Dialect(
     framework="torch",
     abbreviations=(
@@ -60,7 +67,7 @@ DIALECT = Dialect(
         Abbreviation("torch", "torch", "import torch"),
     ),
     lowerings=lowers,
-    reserved=frozenset({"self", "load", "load_model", "Path", *_MODULE.split()}),
+    reserved=frozenset({"self", "load", "load_model", "Path", "WEIGHTS", *_MODULE.split()}),
     reuses_layers=True,
     computes=True,
     tensor_of="torch.tensor",
@@ -70,6 +77,7 @@ DIALECT = Dialect(
     limits="torch.finfo",
     in_place="inplace",
     overwritable=_FRESH,
+    layers=_LAYERS,
 )
 
 STRUCTURED = dataclasses.replace(DIALECT, structured=True, keeps_state=True)
@@ -227,10 +235,11 @@ def source(program: Program, request: WriteRequest, structured: Modules | None =
         imports.add("import torch")
     functions, needed = copied(DIALECT.helpers, program.helpers)
     items: list[Item] = [
+        *code('WEIGHTS = Path(__file__).with_name("weights.safetensors")'),
         *(Line(function) for function in functions),
         *classes,
         Suite(
-            function_header("load", 'weights=Path(__file__).with_name("weights.safetensors")'),
+            function_header("load", "weights=WEIGHTS"),
             code(body),
             "The model with its weights, in inference mode; `.train()` goes on training it.",
         ),
