@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from interlingua import output, pipeline
-from interlingua.errors import OutputError, StrictNotes, UnsupportedModel
+from interlingua.errors import OutputError, StrictNotes, UnsupportedModel, UsageError
 from interlingua.pipeline import ConvertOptions
 from interlingua.testing import nets
 
@@ -158,3 +158,10 @@ def test_killed_at_any_moment(tmp_path: Path, lenet: Path, seconds: float, sign:
         assert left in ([], ["out"])
         assert not left or (tmp_path / "out" / "report.json").is_file()
         assert sign == signal.SIGKILL or left or list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["1 bad", "class"])
+def test_a_name_that_no_class_may_have_is_refused(tmp_path: Path, lenet: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="class name"):
+        pipeline.convert(lenet, "torch", tmp_path / "out", ConvertOptions(class_name=name))
+    assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import keyword
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -107,7 +108,9 @@ def channels_last_ops(framework: Framework) -> frozenset[str]:
 
 
 def _check_options(framework: Framework, options: WriteOptions) -> None:
-    """Refuses what was said to another framework's backend."""
+    """Refuses what was said to another framework's backend, and a name that no class may have."""
+    if options.class_name and (not options.class_name.isidentifier() or keyword.iskeyword(options.class_name)):
+        raise UsageError(f"Expected a class name that Python takes. Received {options.class_name!r}.")
     known = () if framework.backend is None else framework.backend.options
     for name in ("opset", "external_data"):
         if getattr(options, name) and name not in known:

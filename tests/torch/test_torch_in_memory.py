@@ -73,7 +73,7 @@ class TakesPair(nn.Linear):
 
 
 class TakesAll(nn.Linear):
-    def forward(self, *several: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(self, *several: torch.Tensor) -> torch.Tensor:
         return super().forward(several[0]) - several[1]
 
 
