@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from passes_graphs import Graph
-from raising_checks import check_graph, random
+from raising_checks import both, check_graph, operators, random
 
 INT64 = ir.DataType.INT64
 
@@ -25,6 +25,17 @@ def picked(added: int, batch_dims: int) -> tuple[Graph, str]:
 def test_rows_by_tuples_of_one_number(added: int, batch_dims: int, wanted: list[str]) -> None:
     places = np.array([[0, 2], [-1, 1], [2, 0]], np.int64)
     check_graph(*picked(added, batch_dims), wanted, x=random(3, 4), i=places)
+
+
+@pytest.mark.parametrize("other, wanted", [("i", ["Gather"]), ("j", ["Expand", "Gather"])])
+def test_rows_by_indices_of_their_own_shape(other: str, wanted: list[str]) -> None:
+    """As PyTorch's exporter writes `x[i]`: the indices are expanded to the shape of all of them."""
+    graph = Graph()
+    x, i, _ = graph.input("x", [3, 4]), graph.input("i", ["rows", 2], INT64), graph.input("j", ["more", 2], INT64)
+    places = graph("Expand", i, graph("Shape", graph("Max", other)))
+    rows = graph("GatherND", x, graph("Concat", graph("Unsqueeze", places, np.asarray([-1])), axis=-1))
+    model = both(graph, rows)[1]
+    assert [op for op in operators(model) if op not in ("Max", "Shape")] == wanted
 
 
 @pytest.mark.parametrize("wide, wanted", [(1, ["Gather"]), (2, ["GatherND"])])

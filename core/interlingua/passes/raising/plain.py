@@ -11,7 +11,8 @@ from interlingua.ir import metadata
 from interlingua.ir.edit import bypass, constant, graph_of
 from interlingua.ir.facts import shape_of
 from interlingua.ir.metadata import copy_place
-from interlingua.passes.raising.reading import Reading, Rule, attribute_int, integers, maker, new, sides, tensor
+from interlingua.ir.weights import moved
+from interlingua.passes.raising.reading import Reading, Rule, attribute_int, home, integers, maker, new, sides, tensor
 
 _LAST = np.iinfo(np.int32).max
 _LARGEST = 1 << 20
@@ -56,18 +57,31 @@ def plain_gather(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     Constant I is written with that axis.
     """
     source, shape = node.inputs[0], shape_of(node.inputs[1])
-    added, held = maker(node.inputs[1], "Unsqueeze"), constant(node.inputs[1], _LARGEST)
+    added, held = maker(_alone(node.inputs[1], "Concat"), "Unsqueeze"), constant(node.inputs[1], _LARGEST)
     axes = None if added is None else integers(added.inputs[1])
     if shape is None or attribute_int(node, "batch_dims", 0):
         return None
     if added is not None and axes in ([-1], [len(shape) - 1]):
-        if reading.alone(added.outputs[0]):
-            reading.nodes[added] = None
         return [new("Gather", [source, added.inputs[0]], {"axis": 0}, like=node.outputs[0])]
     if held is None or held.shape[-1] != 1 or node.inputs[1] is None or metadata.is_state(node.inputs[1]):
         return None
-    places = tensor(node, f"{node.outputs[0].name}_places", held[..., 0])
+    places = moved(home(node), node.inputs[1], [("reshape", held.shape[:-1])])
     return [new("Gather", [source, places], {"axis": 0}, like=node.outputs[0])]
+
+
+def _alone(value: ir.Value | None, op: str) -> ir.Value | None:
+    """What an operator of any number of inputs is given alone and so leaves as it is; else the value."""
+    node = maker(value, op)
+    return node.inputs[0] if node is not None and len(node.inputs) == 1 else value
+
+
+def own_shape(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `Expand(X, Shape(X))` by X: the common shape of all indices of `table[indices]`, where there is one."""
+    source, asked = node.inputs[0], maker(node.inputs[1], "Shape")
+    whole = asked is not None and attribute_int(asked, "start", 0) == 0 and "end" not in asked.attributes
+    if source is not None and asked is not None and whole and _alone(asked.inputs[0], "Max") is source:
+        bypass(node, source)
+    return None
 
 
 def sequence_of_parts(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
@@ -179,6 +193,7 @@ def _part(shape: tuple[int | str | None, ...], axis: int, size: int) -> ir.Shape
 RULES: Mapping[str, Sequence[Rule]] = {
     "Add": (select,),
     "CastLike": (cast_like,),
+    "Expand": (own_shape,),
     "GatherND": (plain_gather,),
     "Range": (scalar_ends,),
     "Slice": (whole_slice,),
