@@ -198,7 +198,7 @@ class Constructs:
         try:
             facts = facts_of(node, computed=self._dialect.computes)
         except Unsupported:
-            return None
+            return self._same_call(step)
         for card in cards.by_record(self._dialect.framework).get(node.op_type, ()):
             if card.kind is not Kind.LAYER or card.weights or not card.inputs or facts.computed:
                 continue
@@ -209,6 +209,24 @@ class Constructs:
             short, statement = self._dialect.spell(card.spelled(facts.rank))
             self.imports.add(statement)
             return call(short, positional, named | in_place(card, node, self._dialect))
+        return self._same_call(step)
+
+    def _same_call(self, step: Step) -> ast.expr | None:
+        """The layer of the dialect that is made with the arguments which a function is called with."""
+        tree = step.tree[0]
+        said = tree.value if isinstance(tree, ast.Assign) else None
+        if not isinstance(said, ast.Call) or not said.args or not isinstance(said.args[0], ast.Name):
+            return None
+        rest = [*said.args[1:], *(keyword.value for keyword in said.keywords)]
+        if any(isinstance(part, ast.Name) for each in rest for part in ast.walk(each)):
+            return None
+        for function, (layer, names) in self._dialect.layers.items():
+            if ast.unparse(said.func) != self._dialect.spell(function)[0]:
+                continue
+            if all(keyword.arg in names for keyword in said.keywords) and len(said.args) - 1 <= len(names):
+                short, statement = self._dialect.spell(layer)
+                self.imports.add(statement)
+                return ast.Call(ast.parse(short, mode="eval").body, said.args[1:], said.keywords)
         return None
 
 

@@ -87,6 +87,17 @@ def _read_pads(value: Sequence[int], facts: Facts) -> list[int]:
 
 PADS = Adapter("last_axis_first", _lower_pads, _read_pads, "last axis first, begin and end together")
 
+
+def _lower_spatial_pads(value: Sequence[int], facts: Facts) -> tuple[int, ...] | int:
+    pairs = each_pad(value, facts)
+    if any(pair != (0, 0) for pair in pairs[:2]):
+        raise Unsupported("padding beyond the spatial axes")
+    said = tuple(number for pair in reversed(pairs[2:]) for number in pair)
+    return said[0] if len({*said}) == 1 else said
+
+
+SPATIAL_PADS = Adapter("last_axis_first", _lower_spatial_pads, None, "last axis first, a number where all are equal")
+
 NOTHING = Adapter(
     "none_is_zero",
     lambda value, facts: None if value == 0 else value,

@@ -1,13 +1,32 @@
 """Shapes: reshaping, moving and joining axes, padding."""
 
+from typing import Any
+
 from interlingua.adapters import axes, choice, parameter, same, single, told_otherwise
-from interlingua.cards import REQUIRED, Facts, Fixed, Kind, card
-from interlingua_torch.adapters import NOTHING, ORDER, PADS, SHAPE
+from interlingua.cards import REQUIRED, Card, Facts, Fixed, Kind, card
+from interlingua_torch.adapters import NOTHING, ORDER, PADS, SHAPE, SPATIAL_PADS
 
 
 def _keeps_the_first_axis(facts: Facts) -> bool:
     """Whether there is a first axis to keep, and the others are to be joined."""
     return bool(facts["axis"] == 1 and facts.get("input_rank", 2) >= 2)
+
+
+def _pad_layer(name: str, mode: str, **more: Any) -> Card:
+    """A layer that pads the spatial axes by one mode."""
+    return card(
+        "Pad",
+        f"torch.nn.{name}{{n}}d",
+        kind=Kind.LAYER,
+        write=False,
+        read=False,
+        ranks=(1, 2, 3),
+        inputs={"data": "input"},
+        implied={"mode": mode},
+        pads=parameter("padding", REQUIRED, SPATIAL_PADS, positional=True),
+        axes=told_otherwise("the length of the pads"),
+        **more,
+    )
 
 
 CARDS = (
@@ -80,6 +99,11 @@ CARDS = (
         constant_value=parameter("value", None, NOTHING),
         limits=("the batch and channel axes by another mode than constant",),
     ),
+    _pad_layer("ZeroPad", "constant"),
+    _pad_layer("ConstantPad", "constant", constant_value=same("value", positional=True)),
+    _pad_layer("ReflectionPad", "reflect"),
+    _pad_layer("ReplicationPad", "edge"),
+    _pad_layer("CircularPad", "wrap"),
     card(
         "DepthToSpace",
         "torch.nn.functional.pixel_shuffle",
