@@ -124,6 +124,15 @@ def test_nested_signatures_are_kept(tmp_path: Path, target: str) -> None:
     assert module.count.item() == 0
 
 
+def test_a_number_among_the_arguments_is_told() -> None:
+    class Times(nn.Module):
+        def forward(self, x: torch.Tensor, factor: int) -> torch.Tensor:
+            return x * factor
+
+    source = interlingua.read(Times(), example_inputs=(torch.randn(2, 3), 3))
+    assert any(note.place == "factor" and "always 3" in note.text for note in source.notes)
+
+
 def test_what_the_example_leaves_out_is_refused_by_the_model(tmp_path: Path) -> None:
     x = torch.randn(2, 3)
     interlingua.convert(nets.Partial(), "torch", tmp_path / "out", example_inputs=({"a": x, "mask": None}, (x, None)))

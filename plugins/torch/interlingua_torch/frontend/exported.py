@@ -74,6 +74,9 @@ def model_of(told: Mapping[str, Any], options: ReadOptions) -> ir.Model:
     restore_recurrent_dropouts(model, told.get("recurrent", ()), options.notes)
     forget_zero_biases(model)
     call = told["call"]
+    for name, tree in zip((*call["names"], *call["kwargs"]), (*call["args"], *call["kwargs"].values()), strict=True):
+        for path, constant in _constants(tree, name):
+            options.notes.add(notes.Assumed(path, f"always {constant!r}, as in the example; it is no input any more"))
     said = {
         "inputs": [_plain(tree) for tree in (*call["args"], *call["kwargs"].values()) if not _is_constant(tree)],
         "outputs": _plain(outputs),
