@@ -21,8 +21,10 @@ _RESULTS = 2
 _ARGUMENTS = 6
 _DOZEN = 12
 """So many statements are worth an argument more."""
-_MOST = 1000
+_MOST = 600
 """A module of more statements is not searched."""
+_LENGTHS = 4
+_SEARCHED = 400
 _TRIED = 100
 _SHORTER = 3
 """So many of the last statements alike may be none of the function's."""
@@ -166,16 +168,18 @@ def _runs(module: Module) -> list[tuple[list[int], int]]:
         places.setdefault(token, []).append(position)
     size = len(tokens)
     alike: dict[tuple[int, int], int] = {}
-    found: dict[tuple[int, int], None] = {}
+    found: set[tuple[int, int]] = set()
     for first in reversed(range(size)):
+        counts: set[int] = set()
         for second in places[tokens[first]]:
             if second <= first:
                 continue
             alike[first, second] = alike.get((first + 1, second + 1), 0) + 1
-            count = min(alike[first, second], second - first)
-            found.update(dict.fromkeys((first, each) for each in range(max(count - _SHORTER, _LEAST), count + 1)))
+            counts.add(min(alike[first, second], second - first))
+        longest = [count for count in sorted(counts, reverse=True) if count >= _LEAST][:_LENGTHS]
+        found |= {(first, each) for count in longest for each in range(max(count - _SHORTER, _LEAST), count + 1)}
     candidates = []
-    for first, count in found:
+    for first, count in sorted(found, key=lambda each: (-each[1], each[0]))[:_SEARCHED]:
         starts, position = [first], first + count
         while position + count <= size:
             if tokens[position : position + count] == tokens[first : first + count]:
