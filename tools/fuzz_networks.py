@@ -83,6 +83,8 @@ def pooling(graph: Graph) -> None:
     said = windows(graph, rank, dilated=op == "MaxPool" or (op == "AveragePool" and graph.opset >= 19))
     if op == "AveragePool" and "auto_pad" in said:  # onnxruntime and the reference are both wrong: docs/oracles.md
         said.pop("dilations", None)
+    if any(stride > size for stride, size in zip(said.get("strides", ()), said["kernel_shape"], strict=False)):
+        said.pop("auto_pad", None)  # onnxruntime crops then: docs/oracles.md
     if op != "LpPool" and "auto_pad" not in said:
         said["ceil_mode"] = graph.one_of(None, 0, 1)
     if op == "AveragePool":

@@ -13,6 +13,7 @@ from interlingua import extensions as own
 from interlingua import obstacles, output, pipeline, plugin
 from interlingua.artifact import ReadOptions, Source, WriteOptions
 from interlingua.codegen.package import Package
+from interlingua.dynamic_axes import Dynamic, dynamic_axes
 from interlingua.obstacles import Finding
 from interlingua.pipeline import ConvertOptions
 from interlingua.progress import Progress
@@ -24,7 +25,6 @@ from interlingua.report import Proof, Report
 from interlingua.tables import Answer, query
 
 Shape = tuple[int | None, ...]
-Dynamic = Mapping[str, Mapping[int, str]]
 
 
 def _read_options(
@@ -51,7 +51,7 @@ def _read_options(
         example_inputs=None if on_disk else example_inputs,
         examples=Path(example_inputs) if on_disk else None,
         dtypes=dict(input_dtype or {}),
-        dynamic=dict(dynamic or {}),
+        dynamic=dynamic_axes(dynamic),
         free_batch=free_batch,
     )
 
@@ -83,7 +83,8 @@ def read(
 
     Of a source that is code: `example_inputs` is a tensor, a tuple, a dict of keyword arguments, a pair of both, or
     an `.npz` file by input name (or `input_shape` with `input_dtype` makes them up); `dynamic` labels axes of inputs
-    that vary, `{"x": {0: "batch", 3: "width"}}`; `arguments` are keyword arguments of the factory.
+    that vary, `{"x": {0: "batch", 3: "width"}}` or `"x:0=batch,3=width"`; `arguments` are keyword arguments of the
+    factory.
 
     Raises:
         InvalidSource: nothing there, or not a model that an installed plugin reads.

@@ -198,6 +198,22 @@ def Means_over_dilated_windows_that_pad_themselves(tmp_path: Path) -> None:
     assert same(by_torch(model, feeds, tmp_path), [means])
 
 
+def Windows_further_apart_than_they_are_long_that_pad_themselves(tmp_path: Path) -> None:
+    feeds = {"x": np.arange(4, dtype=FLOAT).reshape(1, 1, 4)}
+    text = '{ y = %s <auto_pad = "SAME_UPPER", kernel_shape = [1], strides = [4]> (x) }'
+    mean, largest = (
+        Deviation(f"(float[1, 1, 4] x) => (float[1, 1, n] y) {text % op}", [], "").proto()
+        for op in ("AveragePool", "MaxPool")
+    )
+    assert same(by_onnxruntime(mean, feeds), [np.array([[[1]]], FLOAT)]), "it crops no more: change the entry"
+    with pytest.raises(Exception, match="MaxPool"):
+        by_onnxruntime(largest, feeds)
+    assert by_reference(mean, feeds) is None
+    for number, model in enumerate((mean, largest)):
+        (tmp_path / str(number)).mkdir()
+        assert same(by_torch(model, feeds, tmp_path / str(number)), [np.array([[[0]]], FLOAT)])
+
+
 def NaN_under_a_window_or_a_threshold(tmp_path: Path) -> None:
     rows = {
         "MaxPool <kernel_shape = [2]> (x)": [1.0, 2.0],
@@ -256,6 +272,7 @@ _OWN = {
     for each in (
         Padding_before_a_maximum_under_optimizations,
         Means_over_dilated_windows_that_pad_themselves,
+        Windows_further_apart_than_they_are_long_that_pad_themselves,
         NaN_under_a_window_or_a_threshold,
         The_Gelu_of_infinity,
         The_sign_of_NaN,

@@ -12,9 +12,7 @@ import torch
 from torch import nn
 
 import interlingua
-from interlingua.codegen.weights import Weight
 from interlingua.ir import metadata
-from interlingua.ir.origin import Call, Parameter
 
 pytestmark = pytest.mark.slow
 
@@ -56,12 +54,58 @@ def test_the_state_of_the_source_loads_strictly(tmp_path: Path, opset: int, besi
     assert trained[0] == trained[1]
 
 
-@pytest.mark.parametrize(("turned", "named"), [((1, 2, 0), True), ((2, 0, 1), False)])
-def test_only_what_undoes_the_turn_is_the_parameter(turned: tuple[int, ...], named: bool) -> None:
-    value = ir.Value(name="weight", const_value=ir.tensor(np.zeros((2, 3, 4), np.float32), name="weight"))
-    metadata.set_permutation(value, (2, 0, 1))
-    metadata.set_origin(value, Call("transpose", (Parameter("layer.weight"),), turned))
-    assert Weight(value).is_named("weight") is named
+class Parts(nn.Module):
+    """Parameters that are read in parts, turned, with numbers added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(3, 8))
+        self.gain = nn.Parameter(torch.randn(8))
+        self.both = nn.Parameter(torch.randn(16, 8))
+        self.bias = nn.Parameter(torch.randn(16))
+        self.column = nn.Parameter(torch.randn(5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x * (1 + self.gain) + self.table[1]
+        left = nn.functional.linear(x, self.both[:8], self.bias[:8])
+        right = nn.functional.linear(x, self.both[8:], self.bias[8:])
+        return left * right + self.column[:, None] * (-self.table[0] / 2)
+
+
+class Attended(nn.Module):
+    """Attention that gives its weights too, of one module; and of another without them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = nn.MultiheadAttention(8, 2, kdim=6, vdim=5)
+        self.inner = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, weights = self.given(x, keys, values)
+        return self.inner(x, x, x, need_weights=False)[0], weights
+
+
+SOURCES = {
+    "parts": (Parts, (torch.randn(2, 5, 8),)),
+    "attended": (Attended, (torch.randn(3, 2, 8), torch.randn(4, 2, 6), torch.randn(4, 2, 5))),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_parameters_stay_whole_in_the_file_and_behind_it(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    kind, example = SOURCES[name]
+    source, other = kind().eval(), kind().eval()
+    interlingua.convert(source, "onnx", tmp_path / "onnx", example_inputs=example)
+    held = ir.load(tmp_path / "onnx" / "model.onnx").graph.initializers
+    for key, parameter in source.named_parameters():
+        array, order = held[key].const_value.numpy(), metadata.permutation(held[key])
+        assert np.array_equal(array.transpose(np.argsort(order)) if order else array, parameter.detach().numpy())
+    interlingua.convert(tmp_path / "onnx" / "model.onnx", "torch", tmp_path / "torch")
+    generated = runpy.run_path(str(tmp_path / "torch" / "model.py"))["load"]()
+    generated.load_state_dict(other.state_dict(), strict=True)
+    with torch.no_grad():
+        torch.testing.assert_close(generated(*example), other(*example))
 
 
 def test_a_weight_of_one_number_that_an_exporter_turned_is_trained(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def check(
         trust=trust,
         example_inputs=example_inputs,
         input_dtype=options.pairs(input_dtype),
-        dynamic=options.axes(dynamic),
+        dynamic=dynamic,
         arguments=options.keywords(arguments),
         extensions=extensions or (),
     )

@@ -72,7 +72,7 @@ def convert(
             trust=trust,
             example_inputs=example_inputs,
             input_dtype=options.pairs(input_dtype),
-            dynamic=options.axes(dynamic),
+            dynamic=dynamic,
             arguments=options.keywords(arguments),
             free_batch=free_batch,
             extensions=extensions or (),

@@ -77,25 +77,6 @@ def pairs(texts: list[str] | None) -> dict[str, str]:
     return found
 
 
-def axes(texts: list[str] | None) -> dict[str, dict[int, str]]:
-    """Labels of axes by input name, of texts such as `x:0=batch,3=width`; the name "" stands for the only input.
-
-    Raises:
-        UsageError: a text is nothing like it.
-    """
-    from interlingua.errors import UsageError
-
-    found: dict[str, dict[int, str]] = {}
-    for text in texts or []:
-        name, _, rows = text.rpartition(":")
-        for row in rows.split(","):
-            axis, _, label = row.partition("=")
-            if not axis.strip().isdigit() or not label.strip().isidentifier():
-                raise UsageError(f"Expected dynamic axes such as 'x:0=batch,3=width'. Received {text!r}.")
-            found.setdefault(name, {})[int(axis)] = label.strip()
-    return found
-
-
 def keywords(text: str) -> dict[str, Any]:
     """Keyword arguments of a JSON object.
 

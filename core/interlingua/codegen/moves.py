@@ -12,8 +12,8 @@ import onnx_ir as ir
 
 from interlingua.codegen.weights import Weight
 from interlingua.ir import metadata
-from interlingua.ir.origin import Call, Constant, Origin, Parameter, leaves, shape_after, simplified
-from interlingua.ir.parameters import remembered, value_of
+from interlingua.ir.origin import Call, Origin, Parameter, functions, shape_after, simplified
+from interlingua.ir.parameters import is_of_state, remembered, value_of
 
 Numbers = tuple[int | float, ...]
 Move = Callable[[Sequence[ast.expr], Sequence[tuple[int, ...]], Numbers], ast.expr]
@@ -30,11 +30,8 @@ def moved(
     known = remembered(graph)
     origin = simplified(weight.origin)
     whole = isinstance(origin, Parameter) and metadata.origin(weight.value) == origin
-    if whole or not _functions(origin) <= set(moves):
+    if whole or not functions(origin) <= set(moves) or not is_of_state(origin, graph):
         return None
-    for leaf in leaves(origin):
-        if isinstance(leaf, Constant) or leaf.name not in known or not known[leaf.name].role:
-            return None
 
     def said(expression: Origin) -> tuple[ast.expr, tuple[int, ...]]:
         if not isinstance(expression, Call):
@@ -45,9 +42,3 @@ def moved(
         return code, shape_after(expression.function, shapes, expression.numbers)
 
     return said(origin)[0]
-
-
-def _functions(expression: Origin) -> set[str]:
-    if not isinstance(expression, Call):
-        return set()
-    return {expression.function, *(name for operand in expression.operands for name in _functions(operand))}

@@ -15,10 +15,9 @@ import onnx_ir as ir
 
 from interlingua.axes import Rearrangement
 from interlingua.errors import Refusal, Unsupported, UnsupportedModel
-from interlingua.ir.metadata import origin, permutation
+from interlingua.ir.metadata import origin
 from interlingua.ir.origin import FUNCTIONS, Call, Origin, Parameter, shape_after, simplified
 from interlingua.ir.stream import write_array
-from interlingua.passes.orders import inverse
 
 _DTYPES = {
     ir.DataType.FLOAT: "F32",
@@ -51,17 +50,8 @@ class Weight:
     steps: tuple[Step, ...] = ()
 
     def is_named(self, key: str) -> bool:
-        """Whether it is a parameter of the source, and called so: `layer1.conv.weight`.
-
-        It is unchanged, but where what wrote the file had turned it under the name that it had.
-        """
-        said, order = self.origin, permutation(self.value)
-        if (
-            order is not None
-            and isinstance(said, Call)
-            and (said.function, said.numbers) == ("transpose", inverse(order))
-        ):
-            said = said.operands[0]
+        """Whether it is a parameter of the source, unchanged and called so: `layer1.conv.weight`."""
+        said = self.origin
         return isinstance(said, Parameter) and said.name.rpartition(".")[2] == key
 
     def then(self, *steps: Step) -> Weight:

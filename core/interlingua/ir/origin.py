@@ -138,6 +138,13 @@ def leaves(expression: Origin) -> Iterator[Parameter | Constant]:
         yield from leaves(operand)
 
 
+def functions(expression: Origin) -> frozenset[str]:
+    """The functions that an expression calls."""
+    if not isinstance(expression, Call):
+        return frozenset()
+    return frozenset({expression.function}).union(*map(functions, expression.operands))
+
+
 def shape_after(function: str, shapes: Sequence[tuple[int, ...]], numbers: Sequence[int | float]) -> tuple[int, ...]:
     """The shape of a function's value, from those of its operands."""
     shape = shapes[0]

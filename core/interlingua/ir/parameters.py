@@ -9,7 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from interlingua.ir import metadata
-from interlingua.ir.origin import Array, Constant, Origin, OriginError, Parameter, evaluate, leaves, parameters
+from interlingua.ir.origin import Array, Call, Constant, Origin, OriginError, Parameter, evaluate, leaves, parameters
+from interlingua.ir.weights import lazy
 
 _KEY = "interlingua.parameters"
 _VALUES = "interlingua.parameters.values"
@@ -40,13 +41,19 @@ def is_trained(value: ir.Value) -> bool:
 
 
 def remember(graph: ir.Graph) -> None:
-    """Takes down the parameters among a graph's initializers, before any of them is rearranged."""
+    """Takes down the parameters among a graph's initializers, before any of them is rearranged.
+
+    One that the graph holds transposed alone is taken down as the source has it.
+    """
     found: dict[str, Known] = {}
     for value in graph.initializers.values():
-        expression = metadata.origin(value)
-        if isinstance(expression, Parameter) and value.const_value is not None:
-            shape = tuple(int(size) for size in value.const_value.shape.numpy())
-            found[expression.name] = Known(shape, metadata.role(value), value.const_value)
+        expression, tensor = metadata.origin(value), value.const_value
+        if isinstance(expression, Call) and expression.function == "transpose" and tensor is not None:
+            back = tuple(int(axis) for axis in np.argsort(expression.numbers))
+            expression, tensor = expression.operands[0], lazy(tensor, [("transpose", back)])
+        if isinstance(expression, Parameter) and tensor is not None and expression.name not in found:
+            shape = tuple(int(size) for size in tensor.shape.numpy())
+            found[expression.name] = Known(shape, metadata.role(value), tensor)
     graph.meta[_KEY] = found
 
 
@@ -54,6 +61,14 @@ def remembered(graph: ir.Graph) -> Mapping[str, Known]:
     """The parameters that were taken down, by name."""
     held: Mapping[str, Known] = graph.meta.get(_KEY, {})
     return held
+
+
+def is_of_state(origin: Origin, graph: ir.Graph) -> bool:
+    """Whether nothing but parameters that the source's state dict has is in an expression."""
+    known = remembered(graph)
+    return all(
+        isinstance(leaf, Parameter) and leaf.name in known and known[leaf.name].role != "" for leaf in leaves(origin)
+    )
 
 
 def value_of(name: str, graph: ir.Graph) -> ir.Value:

@@ -48,15 +48,22 @@ def moved(graph: ir.Graph, value: ir.Value, steps: Sequence[Step], name: str = "
             continue
         if held.dtype == tensor.dtype and tuple(held.shape.numpy()) == shape:
             return other
+    return add_initializer(graph, name or f"{value.name}_{needed[-1][0]}", lazy(tensor, needed), expression)
+
+
+def lazy(tensor: ir.TensorProtocol, steps: Sequence[Step]) -> ir.TensorProtocol:
+    """The tensor after the steps, which are taken when somebody asks for its values."""
+    shape = tuple(int(size) for size in tensor.shape.numpy())
+    for function, numbers in steps:
+        shape = shape_after(function, [shape], numbers)
 
     def load() -> ir.TensorProtocol:
         array = tensor.numpy()
-        for function, numbers in needed:
+        for function, numbers in steps:
             array = FUNCTIONS[function](array, *numbers)
         return ir.tensor(array, dtype=tensor.dtype)
 
-    lazy = ir.LazyTensor(load, tensor.dtype, ir.Shape(shape))
-    return add_initializer(graph, name or f"{value.name}_{needed[-1][0]}", lazy, expression)
+    return ir.LazyTensor(load, tensor.dtype, ir.Shape(shape))
 
 
 def derived(

@@ -12,8 +12,10 @@ from interlingua.ir.facts import qualified
 from interlingua.ir.older_opsets import expand_composites, lower
 from interlingua.ir.opset import OPSET
 from interlingua.ir.origin import Call, Parameter, parameters
+from interlingua.ir.parameters import remembered
 from interlingua.onnx.constants import state_constants
 from interlingua.onnx.rotary import SINCE, name_rotations
+from interlingua.onnx.wholes import keep_wholes
 from interlingua.onnx.writer import save
 from interlingua.own_operators import STOP_GRADIENT
 from interlingua.passes import run
@@ -50,6 +52,7 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     if expand_calls(model, lambda node: qualified(node) != STOP_GRADIENT):
         run(model, (RemoveNoOps, RemoveUnused), notes=request.options.notes)
     lower(model, opset)
+    keep_wholes(model)
     name_weights(model)
     state_constants(model)
     if not request.dry:
@@ -77,14 +80,17 @@ def name_weights(model: ir.Model) -> None:
             graph.initializers.pop(name)
             value.name = held[0]
             graph.register_initializer(value)
-            _tell_turned(value)
+            _tell_turned(value, graph)
 
 
-def _tell_turned(value: ir.Value) -> None:
-    """Tells who reads the file how the initializer's axes were turned, so that it can turn them back."""
+def _tell_turned(value: ir.Value, graph: ir.Graph) -> None:
+    """Tells who reads the file how the initializer's axes were turned, and of what kind the parameter was."""
     said = metadata.origin(value)
     if isinstance(said, Call) and said.function == "transpose" and isinstance(said.operands[0], Parameter):
         metadata.set_permutation(value, [int(axis) for axis in said.numbers])
+        known = remembered(graph).get(said.operands[0].name)
+        if known is not None and known.role:
+            metadata.set_role(value, known.role)
 
 
 def _mapped(node: ir.Node) -> Mapped:

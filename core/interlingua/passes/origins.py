@@ -7,7 +7,7 @@ from collections.abc import Container
 import onnx_ir as ir
 
 from interlingua.ir import metadata, parameters
-from interlingua.ir.origin import Constant
+from interlingua.ir.origin import Call, Constant, Origin, Parameter
 from interlingua.passes.base import Pass, ensure
 
 _VARIABLE = "ReadVariableOp"
@@ -17,8 +17,9 @@ _VARIABLE = "ReadVariableOp"
 class RecordOrigins(Pass):
     """Gives every initializer that says nothing of its origin its own name as a source parameter, or as a constant.
 
-    Constants are single numbers that tf2onnx writes among the weights though the source's code states them; what
-    PyTorch's exporter tells is known when a file is read.
+    One that our ONNX writer turned is a parameter of its first source, transposed: that is taken down in its own order,
+    so that it comes out of a chain as it went in. Constants are single numbers that tf2onnx writes among the weights
+    though the source's code states them; what PyTorch's exporter tells is known when a file is read.
     """
 
     def transform(self, model: ir.Model) -> bool:
@@ -32,7 +33,8 @@ class RecordOrigins(Pass):
         for value, graph in silent:
             name = value.name or ""
             number = _is_number(value, model.producer_name or "")
-            metadata.set_origin(value, Constant(name) if number else _parameter(name, graph.initializers))
+            said: Origin = Constant(name) if number else Parameter(_parameter(name, graph.initializers))
+            metadata.set_origin(value, _turned(value, said))
         parameters.remember(model.graph)
         return bool(silent)
 
@@ -40,6 +42,15 @@ class RecordOrigins(Pass):
         """Every initializer knows its origin."""
         values = [value for graph in model.graphs() for value in graph.initializers.values()]
         ensure(all(metadata.ORIGIN in value.metadata_props for value in values), "Every initializer knows its origin.")
+
+
+def _turned(value: ir.Value, said: Origin) -> Origin:
+    """What an initializer is that the file says to be transposed; the file's word is used up by it."""
+    order = metadata.permutation(value)
+    if order is None or value.const_value is None or len(order) != len(value.const_value.shape):
+        return said
+    metadata.set_permutation(value, range(len(order)))
+    return Call("transpose", (said,), order) if isinstance(said, Parameter) else said
 
 
 def _is_number(value: ir.Value, producer: str) -> bool:

@@ -107,7 +107,8 @@ def _untagged(name: str, array: np.ndarray) -> Tuple[np.ndarray, str]:
         raise TypeError(f"Expected an array of numbers for {name!r}. Received one of Python objects.")
     if array.dtype.isbuiltin == 2:
         return array.view(f"u{array.dtype.itemsize}"), array.dtype.name
-    tag = (array.dtype.metadata or {}).get(TAG, "")
+    said = array.dtype.metadata
+    tag = said.get(TAG, "") if said is not None else ""
     return (array.view(np.dtype(array.dtype.str)), tag) if tag else (array, "")
 
 

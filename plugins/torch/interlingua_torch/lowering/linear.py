@@ -16,7 +16,7 @@ from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import is_constant, known, shape_of
 from interlingua.ir.origin import Parameter
-from interlingua.ir.parameters import is_trained, remembered, value_of
+from interlingua.ir.parameters import is_of_state, is_trained, remembered, value_of
 from interlingua.ir.scopes import class_around
 from interlingua.passes.orders import order_of
 from interlingua_torch.lowering import lowers
@@ -41,7 +41,7 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return by_cards(context, node, facts)
     weight = Weight(right).then(("transpose", (1, 0)))
     if context.dialect.keeps_state and not weight.is_named("weight"):
-        if isinstance(weight.origin, Parameter):
+        if isinstance(weight.origin, Parameter) or is_of_state(weight.origin, context.model.graph):
             return _by_function(context, node, left, weight)
         if isinstance(Weight(right).origin, Parameter):
             return by_cards(context, node, facts)
