@@ -190,3 +190,19 @@ def test_infinities_and_nan_pass_as_before():
     above = graph("GreaterOrEqual", x, graph("Constant", value_float=0.0))
     scaled = graph("Mul", x, graph("Constant", value_float=0.1))
     check_graph(graph, graph("Where", above, x, scaled), ["LeakyRelu"], x=values)
+
+
+@pytest.mark.parametrize("slopes", [[0.25], [0.25, 0.25, 0.25]])
+def test_slopes_of_one_number_that_nobody_trains_are_a_leaky_relu(slopes):
+    graph = Graph()
+    x = graph.input("x", [2, 3])
+    check_graph(graph, graph("PRelu", x, graph("Constant", value_floats=slopes)), ["LeakyRelu"], x=random(2, 3))
+
+
+def test_slopes_that_differ_or_are_trained_stay():
+    graph = Graph()
+    x = graph.input("x", [2, 3])
+    check_graph(graph, graph("PRelu", x, graph("Constant", value_floats=[0.1, 0.2, 0.3])), None, x=random(2, 3))
+    graph = Graph()
+    x = graph.input("x", [2, 3])
+    check_graph(graph, graph("PRelu", x, graph.weight(np.float32([0.25]))), None, x=random(2, 3))

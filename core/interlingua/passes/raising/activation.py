@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import onnx_ir as ir
 
 from interlingua.passes.raising.reading import (
@@ -23,6 +24,7 @@ from interlingua.passes.raising.reading import (
     same_rank,
     sides,
     stated,
+    uniform,
 )
 
 _CUBIC = 0.044715
@@ -314,6 +316,15 @@ def largest_leaky_relu(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | N
     return None
 
 
+def fixed_leaky_relu(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
+    """Replaces `PRelu(x, s)`, where the source's code states one number as all slopes s, by `LeakyRelu(x, s)`."""
+    source, slope = node.inputs[0], uniform(node.inputs[1])
+    if source is None or source.dtype is None or not source.dtype.is_floating_point() or slope is None:
+        return None
+    exact = source.dtype != ir.DataType.DOUBLE or float(np.float32(slope)) == slope
+    return _one("LeakyRelu", node, source, {"alpha": slope}) if exact else None
+
+
 def elu(node: ir.Node, reading: Reading) -> Sequence[ir.Node] | None:
     """Replaces `Where(x > 0, x, alpha · (Exp(x) − 1))` by `Elu(x, alpha)`."""
     found = _branches(node, reading)
@@ -349,6 +360,7 @@ RULES: Mapping[str, Sequence[Rule]] = {
     "Div": (gelu, swish_by_exponential, hard_swish, hard_sigmoid),
     "Log": (softplus,),
     "Where": (thresholded_softplus, leaky_relu, elu),
+    "PRelu": (fixed_leaky_relu,),
     "Max": (largest_leaky_relu, relu6),
     "Min": (relu6,),
     "Clip": (hard_sigmoid, relu6),

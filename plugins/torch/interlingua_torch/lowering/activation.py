@@ -11,6 +11,7 @@ from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
 from interlingua.ir.facts import constant_value, inputs_of, is_constant
+from interlingua.ir.parameters import is_trained
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_cards
 from interlingua_torch.lowering.templates import WIDER, converted, fill, given, narrowed, said, widened
@@ -76,10 +77,11 @@ def hardmax(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 @lowers("PRelu")
 def prelu(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`nn.PReLU` where it owns such slopes, else `torch.where(x < 0, slope * x, x)`."""
+    """`nn.PReLU` where it owns and trains such slopes, else `torch.where(x < 0, slope * x, x)`."""
     value, slope = given(node, 0), given(node, 1)
     if (
         is_constant(slope)
+        and is_trained(slope)
         and facts.get("slopes") is not None
         and (value.dtype is None or value.dtype.is_floating_point())
     ):
