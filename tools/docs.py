@@ -22,7 +22,7 @@ import typer
 import zoo_page
 
 import interlingua
-from interlingua import errors, notes, plugin, verbs
+from interlingua import errors, notes, plugin
 from interlingua.cli import INTERRUPTED, app
 from interlingua.tables import coverage
 
@@ -105,9 +105,12 @@ def _first(kind: type[Any]) -> str:
 
 def python_page() -> str:
     """The verbs for Python."""
-    parts = ["# From Python", "", "The verbs of the command line, with the same options under the same names.", ""]
+    said = "The verbs of the command line, with the same options under the same names. The errors that they raise by\n"
+    parts = ["# From Python", "", said + "themselves are kinds of `interlingua.InterlinguaError`.", ""]
     for name in interlingua.__all__:
-        verb = getattr(verbs, name)
+        verb = getattr(interlingua, name)
+        if inspect.isclass(verb):
+            continue
         header = ast.parse(inspect.getsource(verb)).body[0]
         assert isinstance(header, ast.FunctionDef)
         header.body = [ast.Expr(ast.Constant(...))]
