@@ -96,6 +96,31 @@ def test_a_bias_that_is_added_as_it_is_and_a_module_of_a_table_are_layers(tmp_pa
     assert "nn.Embedding(7, 4)" in text and "nn.Linear(4, 12)" in text and "F.linear" not in text
 
 
+class Bounded(nn.Module):
+    """Bounds of a clamp that a checkpoint or training may move, and some that nothing moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("low", torch.tensor(-1.0))
+        self.register_buffer("high", torch.tensor(1.0))
+        self.most = nn.Parameter(torch.tensor(0.7))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.clamp(x, self.low, self.high) + x.clamp(max=self.most) + x.clamp(-2.0, 2.0)
+
+
+@pytest.mark.slow
+def test_bounds_of_the_state_are_no_numbers_of_the_code(tmp_path: Path) -> None:
+    source, other, x = Bounded(), Bounded(), torch.linspace(-3, 3, 12)
+    for tensor in other.state_dict().values():
+        tensor.mul_(1.5)
+    interlingua.convert(source, "torch", tmp_path / "out", example_inputs=x)
+    generated = runpy.run_path(str(tmp_path / "out" / "model.py"))["load"]()
+    generated.load_state_dict(other.state_dict(), strict=True)
+    torch.testing.assert_close(generated(x), other(x))
+    assert "min=-2.0, max=2.0" in (tmp_path / "out" / "model.py").read_text()
+
+
 def test_a_file_that_tells_of_no_state_keeps_its_weights_as_they_are_read(tmp_path: Path) -> None:
     """There is no state dict to keep to: a weight that is read reshaped is kept reshaped."""
     source = Rearranging()

@@ -10,8 +10,9 @@ from interlingua.cards import Facts
 from interlingua.codegen import expressions
 from interlingua.codegen.lowering import Context
 from interlingua.errors import Unsupported
+from interlingua.ir import metadata
 from interlingua.ir.facts import constant_value, inputs_of, is_constant
-from interlingua.ir.parameters import is_trained
+from interlingua.ir.parameters import is_of_state, is_trained
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.common import by_cards
 from interlingua_torch.lowering.templates import WIDER, converted, fill, given, narrowed, said, widened
@@ -94,7 +95,7 @@ def prelu(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
 
 @lowers("Clip")
 def clip(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
-    """`torch.clamp(x, min=…, max=…)`; bounds that the model computes are tensors, and then both."""
+    """`torch.clamp(x, min=…, max=…)`; bounds that are computed, or that the state holds, are tensors, and then both."""
     value = given(node, 0)
     named = inputs_of(node)
     bounds: dict[str, ir.Value] = {name: named[name][0] for name in ("min", "max") if name in named}
@@ -108,9 +109,15 @@ def clip(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return narrowed(context, call, value.dtype, order=True)
     if not bounds:
         return context.as_tensor(value)
-    if not facts.computed and all(not isinstance(constant_value(bound), list) for bound in bounds.values()):
+    held = any(_is_held(bound, context.model.graph) for bound in bounds.values())
+    if not (facts.computed or held or any(isinstance(constant_value(bound), list) for bound in bounds.values())):
         return by_cards(context, node, facts)
     told = {name: context.as_tensor(bound) for name, bound in bounds.items()}
     call = expressions.call(context.api("torch.clamp"), [context.as_tensor(value)], told)
     context.note_mapping(node, "torch.clamp", call)
     return call
+
+
+def _is_held(value: ir.Value, graph: ir.Graph) -> bool:
+    """Whether a number stands in the source's state dict, where another may be loaded or training move it."""
+    return is_constant(value) and (metadata.is_state(value) or is_of_state(metadata.origin(value), graph))
