@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import interlingua
-from interlingua.errors import UnsupportedModel
+from interlingua.errors import UnsupportedModel, UsageError
 
 
 class Packed(nn.Module):
@@ -51,3 +51,8 @@ def test_all_say_why(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match=r"None did:\n  torch\.export did not take the model: ") as caught:
         interlingua.convert(Spectral(), "torch", tmp_path / "out", example_inputs=torch.randn(3, 3))
     assert "the exporter of TorchScript, by a trace did not take the model: " in str(caught.value)
+
+
+def test_an_example_that_the_module_refuses_is_named_and_not_the_exporters(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the module itself runs on\. It raised RuntimeError: .*(3x5|5 and 4)"):
+        interlingua.convert(nn.Linear(4, 2), "torch", tmp_path / "out", example_inputs=torch.zeros(3, 5))

@@ -121,6 +121,39 @@ def test_bounds_of_the_state_are_no_numbers_of_the_code(tmp_path: Path) -> None:
     assert "min=-2.0, max=2.0" in (tmp_path / "out" / "model.py").read_text()
 
 
+class Gate(nn.Module):
+    """A layer by its parameter, with a buffer that the module around it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 8))
+        self.register_buffer("correction", torch.randn(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, self.weight)
+
+
+class Gated(nn.Module):
+    """Two gates and what they choose from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = nn.ModuleList([Gate(), Gate()])
+        self.up = nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.up(x)
+        for gate in self.gates:
+            y = y * (gate(x).sigmoid() + gate.correction)
+        return y
+
+
+@pytest.mark.slow
+def test_a_module_that_holds_more_than_a_layer_is_no_layer(tmp_path: Path) -> None:
+    text = agreed(Gated(), torch.randn(2, 8), tmp_path / "out")
+    assert text.count("nn.Linear(") == 1 and "class Gate(" in text
+
+
 def test_a_file_that_tells_of_no_state_keeps_its_weights_as_they_are_read(tmp_path: Path) -> None:
     """There is no state dict to keep to: a weight that is read reshaped is kept reshaped."""
     source = Rearranging()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -26,7 +27,7 @@ from interlingua.errors import ComputedShape, Refusal, Unsupported, UnsupportedM
 from interlingua.ir import metadata
 from interlingua.ir.facts import constant_value, facts_of, inputs_of, is_constant, qualified
 from interlingua.ir.origin import Constant, Parameter
-from interlingua.ir.parameters import is_trained
+from interlingua.ir.parameters import held, is_trained
 from interlingua.names import Identifiers
 from interlingua.records import records
 
@@ -72,6 +73,19 @@ class Context(Variables):
             self._body.append(statement)
             self._unsure.append(statement)
         return variable
+
+    def is_layer(self, weight: Weight, keys: Collection[str]) -> bool:
+        """Whether the module that the weight is a parameter of has nothing else that the model reads than `keys`.
+
+        A module that holds more is a class: the state's other names would have no place in a layer.
+        """
+        said = weight.origin
+        path = said.name.rpartition(".")[0] if isinstance(said, Parameter) else ""
+        return self._held.get(path, frozenset()) <= {*keys}
+
+    @functools.cached_property
+    def _held(self) -> Mapping[str, frozenset[str]]:
+        return held(self.model.graph)
 
     def api(self, full: str) -> ast.expr:
         """The code for an API's full name; its import is added to the program."""

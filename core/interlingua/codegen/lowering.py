@@ -120,7 +120,7 @@ def by_cards(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         free = dataclasses.replace(facts, constants=facts.constants - {*card.weights})
         if dialect.layer_dtype and _is_whole(card, node):
             card, keywords = cards.choose(dialect.framework, free)
-        elif dialect.keeps_state and not _is_named(card, node, facts):
+        elif dialect.keeps_state and not _is_named(context, card, node, facts):
             with contextlib.suppress(Unsupported):
                 card, keywords = cards.choose(dialect.framework, free)
     return by_card(context, node, facts, card, keywords)
@@ -133,12 +133,16 @@ def _is_whole(card: Card, node: ir.Node) -> bool:
     return any(dtype is not None and dtype.is_integer() for dtype in types)
 
 
-def _is_named(card: Card, node: ir.Node, facts: Facts) -> bool:
+def _is_named(context: Context, card: Card, node: ir.Node, facts: Facts) -> bool:
     """Whether the layer's weights bear its own names in the source: else its state dict would have others."""
     given = inputs_of(node)
-    slots = ((name, slot) for name, slot in card.weights.items() if name in given)
+    slots = [(name, slot) for name, slot in card.weights.items() if name in given]
+    keys = {slot.name for slot in card.weights.values()}
     weights = ((slot.name, weight_for(card, facts, name, slot, given[name][0])) for name, slot in slots)
-    return all(is_called(weight, key) for key, weight in weights)
+    return all(
+        is_called(weight, key) and (not weight.is_named(key) or context.is_layer(weight, keys))
+        for key, weight in weights
+    )
 
 
 def is_called(weight: Weight, key: str) -> bool:

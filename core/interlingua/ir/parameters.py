@@ -71,6 +71,18 @@ def is_of_state(origin: Origin, graph: ir.Graph) -> bool:
     )
 
 
+def held(graph: ir.Graph) -> Mapping[str, frozenset[str]]:
+    """By path of a module: the names, below it, of what the model reads of the source's state."""
+    found: dict[str, set[str]] = {}
+    for value in graph.initializers.values():
+        for leaf in leaves(metadata.origin(value)):
+            if metadata.is_state(value) or is_of_state(leaf, graph):
+                parts = leaf.name.split(".")
+                for end in range(len(parts)):
+                    found.setdefault(".".join(parts[:end]), set()).add(".".join(parts[end:]))
+    return {path: frozenset(names) for path, names in found.items()}
+
+
 def value_of(name: str, graph: ir.Graph) -> ir.Value:
     """The initializer that holds a remembered parameter as the source has it, also where only moved forms are left.
 

@@ -21,6 +21,7 @@ from interlingua.plugin import Framework
 from interlingua.progress import Progress
 from interlingua.proof import divergence, execute, inputs, open_axes, samples
 from interlingua.proof.agreement import compared
+from interlingua.proof.chance import draws
 from interlingua.proof.compare import DEFAULT_TOLERANCE, Array, check_tolerance, compare, is_floating
 from interlingua.report import Proof
 from interlingua.worker import WorkerRaised
@@ -98,7 +99,8 @@ def prove(
         proof = compared(IR_NAME, told, names, original, ir_outputs, options, [*_runtimes(source), execute.IR_RUNTIME])
         proof = _stamped(samples.together(proof, freed), source)
         if proof.verdict == "failed":
-            _fail(proof, _source_divergence(source, samples.part(arrays, 0, 1) if axes else arrays, options))
+            where = _source_divergence(source, samples.part(arrays, 0, 1) if axes else arrays, options)
+            _fail(proof, where, source.model)
         proofs.append(proof)
     kept = options.arrays or source.examples or axes
     _keep(folder, dict(zip(names, reference, strict=True)), arrays if kept else {})
@@ -124,7 +126,8 @@ def prove(
             proof = samples.together(proof, {n: agrees(what, arguments, some, wanted) for n, some, wanted in parts})
         proof = _stamped(proof, source)
         if proof.verdict == "failed":
-            _fail(proof, _target_divergence(prepared, package, framework, runnable, arrays, options))
+            where = _target_divergence(prepared, package, framework, runnable, arrays, options)
+            _fail(proof, where, prepared)
         proofs.append(dataclasses.replace(proof, verdict="inconclusive", reason=doubt) if doubt else proof)
     progress.count(len(proofs), total, "checks")
     if doubt:
@@ -297,7 +300,7 @@ def _turned_back(prepared: ir.Model, outputs: Sequence[Array]) -> list[Array]:
     return turned
 
 
-def _fail(proof: Proof, where: divergence.Divergence | None) -> None:
+def _fail(proof: Proof, where: divergence.Divergence | None, model: ir.Model | None = None) -> None:
     worst = max(proof.differences, key=lambda row: row.relative)
     place = f"the first diverging layer, {where}" if where else f"the output {worst.name}"
     detail = f" ({worst.reason})" if worst.reason else ""
@@ -305,8 +308,16 @@ def _fail(proof: Proof, where: divergence.Divergence | None) -> None:
         f"Expected {proof.what} to agree with the {proof.reference} within tolerance. "
         f"Received a relative difference of {worst.relative:.3g}, absolute {worst.absolute:.3g}{detail}.",
         place=place,
-        hint="Nothing was written; --tolerance sets another bound.",
+        hint=f"Nothing was written; {_way_out(draws(model) if model is not None else [])}.",
     )
+
+
+def _way_out(drawn: Sequence[str]) -> str:
+    """What a user can do about two runs that differ."""
+    if not drawn:
+        return "--tolerance sets another bound"
+    told = f"{drawn[0]} and {len(drawn) - 1} more" if len(drawn) > 1 else drawn[0]
+    return f"the model draws random numbers ({told}): switch that off, or do without the proof, --no-verify"
 
 
 def _source_divergence(

@@ -222,6 +222,17 @@ def _rungs(model, folder):
         yield "the exporter of TorchScript, by a trace", lambda: _by_script(model, folder, model.module)
 
 
+def _refusal(model, tried):
+    """Why no exporter took the module: it does not run on the example itself, or the reason of each."""
+    try:
+        facts.example_result(model)
+    except Exception as error:  # modules raise whatever they meet
+        why = "Expected an example that the module itself runs on. It raised %s: %s"
+        return Problem(why % (type(error).__name__, _reason(error)), "UsageError")
+    said = "".join("\n  %s %s" % pair for pair in tried)
+    return Problem("Expected a module that one of PyTorch's exporters takes. None did:%s" % said, "UnsupportedModel")
+
+
 def export_module(model, folder):
     """Exports a module to ONNX in `folder`; what there is to know of it.
 
@@ -247,10 +258,7 @@ def export_module(model, folder):
                 tried.append((name, "%s: %s" % (_kind(error), _reason(error))))
                 del caught[:]
         else:
-            said = "".join("\n  %s %s" % pair for pair in tried)
-            raise Problem(
-                "Expected a module that one of PyTorch's exporters takes. None did:%s" % said, "UnsupportedModel"
-            )
+            raise _refusal(model, tried)
     notes = model.notes + seen + [["Skipped", rung, why] for rung, why in tried]
     if tried:
         notes.append(["Assumed", name, "exported the model"])

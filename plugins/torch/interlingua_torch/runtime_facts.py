@@ -130,11 +130,16 @@ def enlarged(call, args, kwargs, dynamic):
     return (*_pytree.tree_unflatten(made, shape), notes)
 
 
+def example_result(model):
+    """What the module returns for the example."""
+    with buffers_kept(model.module), torch.random.fork_rng(devices=[]), torch.no_grad():
+        return model.module(*model.args, **model.kwargs)
+
+
 def example_outputs(model):
     """Names and nesting of what the module returns for the example."""
     told = {}
-    with buffers_kept(model.module), torch.random.fork_rng(devices=[]), torch.no_grad():
-        result = model.module(*model.args, **model.kwargs)
+    result = example_result(model)
     rows = [_result_row(value) for value in flat(result)]
     given = iter(rows)
     told["returns"] = tree(result, lambda value, path: {**next(given), "path": path})

@@ -56,6 +56,26 @@ def _scattered_mean(x, dim, index, src, reduce, *, include_self=True):
     return total / count if x.is_floating_point() else total // count
 
 
+def _distances(x1, x2, p=2.0, compute_mode=None):
+    """The norm of the difference of each row of one and each row of the other."""
+    return torch.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+def _of_indices(x, index):
+    """The part of a tensor that indices of fewer elements read."""
+    for axis, size in enumerate(index.shape):
+        x = x.narrow(axis, 0, size)
+    return x
+
+
+def _scattered_sum(x, dim, index, src):
+    return NotImplemented if src.shape == index.shape else x.scatter_add(dim, index, _of_indices(src, index))
+
+
+def _scattered(x, dim, index, src):
+    return NotImplemented if src.shape == index.shape else x.scatter(dim, index, _of_indices(src, index))
+
+
 def _smoothed_loss(x, target, weight=None, reduction=1, ignore_index=-100, label_smoothing=0.0):
     """Cross entropy with a share of the target's probability spread over all classes."""
     if not label_smoothing:
@@ -173,6 +193,11 @@ def _means(node):
     return node.args[4] == "mean"
 
 
+def _reads_fewer(node):
+    _, _, index, source = (each.meta["val"] if isinstance(each, torch.fx.Node) else None for each in node.args)
+    return index.shape != source.shape
+
+
 def _smooths(node):
     return bool(node.kwargs.get("label_smoothing", node.args[5] if len(node.args) > 5 else 0.0))
 
@@ -188,6 +213,11 @@ SPELLINGS = {
     ATEN.median.default: (_always, {ATEN.median.default: _median_of_all}),
     ATEN.searchsorted.Tensor: (_always, {ATEN.searchsorted.Tensor: _searched}),
     ATEN.bucketize.Tensor: (_always, {ATEN.bucketize.Tensor: _bucketized}),
+    ATEN.cdist.default: (_always, {ATEN.cdist.default: _distances}),
+    ATEN.scatter_add.default: (_reads_fewer, {ATEN.scatter_add.default: _scattered_sum}),
+    ATEN.scatter_add_.default: (_reads_fewer, {ATEN.scatter_add.default: _scattered_sum}),
+    ATEN.scatter.src: (_reads_fewer, {ATEN.scatter.src: _scattered}),
+    ATEN.scatter_.src: (_reads_fewer, {ATEN.scatter.src: _scattered}),
     ATEN.scatter_reduce.two: (_means, {ATEN.scatter_reduce.two: _scattered_mean}),
     ATEN.cross_entropy_loss.default: (_smooths, {ATEN.cross_entropy_loss.default: _smoothed_loss}),
     ATEN.einsum.default: (_multiplies_complex, {ATEN.einsum.default: _complex_einsum}),

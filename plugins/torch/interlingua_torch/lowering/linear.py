@@ -26,6 +26,7 @@ from interlingua_torch.lowering.templates import converted
 
 LINEAR = "torch.nn.Linear"
 FUNCTION = "torch.nn.functional.linear"
+KEYS = ("weight", "bias")
 
 
 @lowers("MatMul")
@@ -40,7 +41,7 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if is_constant(left) or not is_constant(right) or sizes is None or len(sizes) != 2 or not is_trained(right):
         return by_cards(context, node, facts)
     weight = Weight(right).then(("transpose", (1, 0)))
-    if context.dialect.keeps_state and not weight.is_named("weight"):
+    if context.dialect.keeps_state and not (weight.is_named("weight") and context.is_layer(weight, KEYS)):
         if isinstance(weight.origin, Parameter) or is_of_state(weight.origin, context.model.graph):
             return _by_function(context, node, left, weight)
         if isinstance(Weight(right).origin, Parameter):
@@ -178,7 +179,7 @@ def _is_other(node: ir.Node, facts: Facts, context: Context) -> bool:
     if value is None or not is_constant(value) or not is_trained(value):
         return False
     weight = Weight(value) if facts["transB"] else Weight(value).then(("transpose", (1, 0)))
-    return not weight.is_named("weight")
+    return not (weight.is_named("weight") and context.is_layer(weight, KEYS))
 
 
 @lowers("Einsum")
