@@ -12,7 +12,7 @@ Dynamic = Mapping[str, Mapping[int, str]] | str | Sequence[str]
 def dynamic_axes(said: Dynamic | None) -> dict[str, dict[int, str]]:
     """Labels of axes by input name, of `{"x": {0: "batch", 3: "width"}}` or of texts such as `x:0=batch,3=width`.
 
-    The name "" stands for the only input.
+    The name "" stands for the only input; an axis below 0 counts from the end.
 
     Raises:
         UsageError: it is nothing like it.
@@ -28,14 +28,14 @@ def dynamic_axes(said: Dynamic | None) -> dict[str, dict[int, str]]:
         name, _, rows = text.rpartition(":")
         for row in rows.split(","):
             axis, _, label = (part.strip() for part in row.partition("="))
-            if not axis.isdigit() or not _is_label(int(axis), label):
+            if not axis.removeprefix("-").isdigit() or not _is_label(int(axis), label):
                 raise _unlike(text)
             found.setdefault(name, {})[int(axis)] = label
     return found
 
 
 def _is_label(axis: object, label: object) -> bool:
-    return isinstance(axis, int) and axis >= 0 and isinstance(label, str) and label.isidentifier()
+    return isinstance(axis, int) and isinstance(label, str) and label.isidentifier()
 
 
 def _unlike(received: object) -> UsageError:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from interlingua.notes import Notes
 from interlingua.onnx import runtime
 from interlingua.onnx.reader import load
 from interlingua.onnx.writer import save
+from interlingua.passes.base import Pass
 from interlingua.passes.raising import JoinParts, MergeHeads, Raise, RaiseHeads, RaiseStatistics
 from interlingua.passes.raising.recurrent import RaiseRecurrent
 
@@ -93,9 +95,15 @@ def both(graph: Graph, *outputs: str) -> tuple[ir.Model, ir.Model]:
     return plain, raised(ir.from_proto(proto))
 
 
-def check_graph(graph: Graph, output: str, wanted: list[str] | None, **arrays: np.ndarray) -> ir.Model:
-    """Raises a graph: its operators (the same as before where `wanted` is None), and its numbers before and after."""
+def check_graph(
+    graph: Graph, output: str, wanted: list[str] | None, behind: Sequence[type[Pass]] = (), **arrays: np.ndarray
+) -> ir.Model:
+    """Raises a graph: its operators (the same as before where `wanted` is None), and its numbers before and after.
+
+    Passes `behind` run then.
+    """
     plain, model = both(graph, output)
+    model = passes.run(model, behind, notes=Notes(), debug=True)
     assert operators(model) == (operators(plain) if wanted is None else wanted)
     assert_close(numbers(model, arrays), numbers(plain, arrays))
     return model

@@ -27,7 +27,10 @@ from interlingua.codegen.words import Words
 from interlingua.ir import metadata
 from interlingua.ir.origin import Constant
 from interlingua.notes import Approximated, Dropped, Notes
-from interlingua.passes.forms import to_forms
+from interlingua.passes import run
+from interlingua.passes.forms import ATTENTION, OTHERS, to_forms
+from interlingua.passes.raising import JoinSlices
+from interlingua.passes.unused import RemoveUnused
 from interlingua_torch.lowering import lowers
 from interlingua_torch.lowering.moves import MOVES
 from interlingua_torch.lowering.recurrent import fits
@@ -264,7 +267,9 @@ def write(model: ir.Model, request: WriteRequest) -> Package:
     """
     _tell_seeds(model, request.options.notes)
     model = stack_layers(model, fits)
-    to_forms(model, lowers)
+    to_forms(model, lowers, ATTENTION)
+    run(model, (JoinSlices, RemoveUnused), notes=request.options.notes)
+    to_forms(model, lowers, OTHERS)
     if has_modules(model) or has_state(model):
         try:
             return _write_modules(model, request)

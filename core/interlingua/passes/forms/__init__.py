@@ -6,7 +6,7 @@ the canonical form of the IR and all other targets have its pieces. Its function
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 import onnx_ir as ir
 
@@ -14,24 +14,18 @@ from interlingua.ir.facts import qualified
 from interlingua.passes.forms import contractions, joined, moves, multihead, rotary, single, tables
 from interlingua.passes.forms.outline import FORMS, Form, outline
 
-ALL: tuple[Form, ...] = (
-    *multihead.FORMS,
-    *rotary.FORMS,
-    *single.FORMS,
-    *moves.FORMS,
-    *tables.FORMS,
-    *contractions.FORMS,
-    *joined.FORMS,
-)
+ATTENTION: tuple[Form, ...] = (*multihead.FORMS, *rotary.FORMS, *single.FORMS)
+OTHERS: tuple[Form, ...] = (*moves.FORMS, *tables.FORMS, *contractions.FORMS, *joined.FORMS)
+ALL = (*ATTENTION, *OTHERS)
 """In the order they are tried."""
 
 
-def to_forms(model: ir.Model, able: Container[str]) -> int:
-    """Replaces pieces of the graph by the forms whose qualified names are among `able`; says how many.
+def to_forms(model: ir.Model, able: Container[str], forms: Sequence[Form] = ALL) -> int:
+    """Replaces pieces of the graph by those of the forms whose qualified names are among `able`; says how many.
 
     The last nodes come first, so that a form of several steps takes all of them."""
     count = 0
-    for form in ALL:
+    for form in forms:
         if f"{FORMS}::{form.name}" not in able:
             continue
         for node in reversed(list(model.graph.all_nodes())):
@@ -44,4 +38,4 @@ def to_forms(model: ir.Model, able: Container[str]) -> int:
     return count
 
 
-__all__ = ["ALL", "FORMS", "Form", "to_forms"]
+__all__ = ["ALL", "ATTENTION", "FORMS", "OTHERS", "Form", "to_forms"]

@@ -72,6 +72,12 @@ class JoinParts(_Rules):
     rules = assigned.RULES
 
 
+class JoinSlices(_Rules):
+    """Replaces slices of slices by one, and entries that are sliced and squeezed by entries; after all is raised."""
+
+    rules = assigned.SLICES
+
+
 class Raise(_Rules):
     """Replaces exporters' spellings by the operators they stand for; never changes numbers beyond float rounding."""
 
@@ -122,4 +128,13 @@ def remove_unused(reading: Reading) -> None:
                 again = True
 
 
-__all__ = ["JoinParts", "MergeHeads", "Raise", "RaiseHeads", "RaiseStatistics", "SpellPlainly", "remove_unused"]
+__all__ = [
+    "JoinParts",
+    "JoinSlices",
+    "MergeHeads",
+    "Raise",
+    "RaiseHeads",
+    "RaiseStatistics",
+    "SpellPlainly",
+    "remove_unused",
+]

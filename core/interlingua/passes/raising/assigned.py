@@ -296,7 +296,8 @@ def _is_cut(part: ir.Value, whole: ir.Value, cut: tuple[int, int, int]) -> bool:
 RULES: Mapping[str, Sequence[Rule]] = {
     "ScatterElements": (entry_written,),
     "ScatterND": (rows_written,),
-    "Slice": (part_of_parts, slice_of_slice),
-    "Squeeze": (entry_read,),
+    "Slice": (part_of_parts,),
     "Transpose": (slices_written,),
 }
+SLICES: Mapping[str, Sequence[Rule]] = {"Slice": (slice_of_slice,), "Squeeze": (entry_read,)}
+"""What is said shorter; rules that know an operator by its pieces look for these as the source spells them."""

@@ -16,7 +16,7 @@ from interlingua.errors import Unsupported
 from interlingua.ir import metadata
 from interlingua.ir.facts import is_constant, known, shape_of
 from interlingua.ir.origin import Parameter
-from interlingua.ir.parameters import is_of_state, is_trained, remembered, value_of
+from interlingua.ir.parameters import is_of_state, is_trained, remembered, same_as, value_of
 from interlingua.ir.scopes import class_around
 from interlingua.passes.orders import order_of
 from interlingua_torch.lowering import lowers
@@ -41,6 +41,7 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
     if is_constant(left) or not is_constant(right) or sizes is None or len(sizes) != 2 or not is_trained(right):
         return by_cards(context, node, facts)
     weight = Weight(right).then(("transpose", (1, 0)))
+    weight = _whole(weight, context.model.graph) if context.dialect.keeps_state else weight
     if context.dialect.keeps_state and not (weight.is_named("weight") and context.is_layer(weight, KEYS)):
         if isinstance(weight.origin, Parameter) or is_of_state(weight.origin, context.model.graph):
             return _by_function(context, node, left, weight)
@@ -52,6 +53,12 @@ def product(context: Context, node: ir.Node, facts: Facts) -> ast.expr:
         return by_api(context, node, FUNCTION, [context.ref(left), ast.Attribute(layer, "weight", ast.Load())])
     layer = context.layer(node, LINEAR, sizes, {"bias": False}, {"weight": weight})
     return expressions.call(layer, [context.ref(left)])
+
+
+def _whole(weight: Weight, graph: ir.Graph) -> Weight:
+    """The parameter itself where the weight is just that, however often taken apart and put together again."""
+    name = None if isinstance(weight.origin, Parameter) else same_as(weight.origin, weight.shape, graph)
+    return weight if name is None else Weight(value_of(name, graph))
 
 
 def _bias_apart(context: Context, node: ir.Node, weight: Weight) -> Weight | None:
