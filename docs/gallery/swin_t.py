@@ -25,15 +25,16 @@ class ShiftedWindowAttention(nn.Module):
         self.num_heads = num_heads
         self.features = features
         self.size = size
-        self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
         self.relative_position_bias_table = nn.Parameter(torch.empty(169, num_heads))
+        self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
         self.qkv = nn.Linear(features, 3 * features)
         self.proj = nn.Linear(features, features)
 
     def forward(self, x):
-        unsqueeze = self.relative_position_index.unsqueeze(-1)
-        unsqueeze = self.relative_position_bias_table[unsqueeze.unbind(-1)].reshape(49, 49, -1)
-        attn_mask = unsqueeze.permute(2, 0, 1).unsqueeze(0)
+        relative_position_bias_table = self.relative_position_bias_table[
+            self.relative_position_index
+        ]
+        attn_mask = relative_position_bias_table.reshape(49, 49, -1).permute(2, 0, 1).unsqueeze(0)
         x = x.reshape(-1, self.size, 7, self.size, 7, self.features)
         x = x.transpose(2, 3).reshape(-1, 49, self.features)
         query, key, value = self.qkv(x).chunk(3, dim=2)
@@ -61,8 +62,8 @@ class ShiftedWindowAttention_2(nn.Module):
         self.features = features
         self.window_mask_size = window_mask_size
         self.size = size
-        self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
         self.relative_position_bias_table = nn.Parameter(torch.empty(169, num_heads))
+        self.register_buffer("relative_position_index", torch.empty(2401, dtype=torch.int64))
         self.qkv = nn.Linear(features, 3 * features)
         self.register_buffer(
             "window_mask", torch.empty(window_mask_size, 1, 49, 49), persistent=False
@@ -70,19 +71,24 @@ class ShiftedWindowAttention_2(nn.Module):
         self.proj = nn.Linear(features, features)
 
     def forward(self, x):
-        unsqueeze = self.relative_position_index.unsqueeze(-1)
-        unsqueeze = self.relative_position_bias_table[unsqueeze.unbind(-1)].reshape(49, 49, -1)
-        unsqueeze = unsqueeze.permute(2, 0, 1).unsqueeze(0)
+        relative_position_bias_table = self.relative_position_bias_table[
+            self.relative_position_index
+        ]
+        relative_position_bias_table = (
+            relative_position_bias_table.reshape(49, 49, -1).permute(2, 0, 1).unsqueeze(0)
+        )
         x = torch.roll(x, shifts=(-3, -3), dims=(1, 2))
         x = x.reshape(-1, self.size, 7, self.size, 7, self.features)
         x = x.transpose(2, 3).reshape(-1, 49, self.features)
         x = self.qkv(x).reshape(-1, 49, 3, self.num_heads, 32)
         query, key, value = x.permute(2, 0, 3, 1, 4).unbind()
-        unsqueeze = unsqueeze + self.window_mask
+        relative_position_bias_table = relative_position_bias_table + self.window_mask
         query = query.reshape(-1, self.num_heads * self.window_mask_size, 49, 32)
         key = key.reshape(-1, self.num_heads * self.window_mask_size, 49, 32)
         value = value.reshape(-1, self.num_heads * self.window_mask_size, 49, 32)
-        attn_mask = unsqueeze.reshape(self.num_heads * self.window_mask_size, 49, 49)
+        attn_mask = relative_position_bias_table.reshape(
+            self.num_heads * self.window_mask_size, 49, 49
+        )
         x = F.scaled_dot_product_attention(query, key, value, attn_mask=attn_mask)
         x = x.reshape(-1, self.num_heads, 49, 32).transpose(1, 2)
         x = x.reshape(-1, 49, self.features)
