@@ -11,6 +11,8 @@ from torch import nn
 import interlingua
 from interlingua.errors import VerificationFailed
 
+pytestmark = pytest.mark.slow
+
 
 class Sampled(nn.Module):
     """A sample of a normal law, as a variational encoder draws one."""

@@ -10,6 +10,8 @@ import pytest
 
 from interlingua.ir import metadata
 
+pytestmark = pytest.mark.slow
+
 
 def part(sketch: Any, value: ir.Value, start: int, end: int, axis: int) -> ir.Value:
     constants = [sketch.constant(f"{value.name}_{start}_{end}_{axis}", np.array([n])) for n in (start, end, axis)]
@@ -70,7 +72,6 @@ def test_a_module_of_attention(sketch: Any, turned: bool, said: str) -> None:
     assert written.forward == ["return self.attn(x, x, x, need_weights=False)[0]"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("other", [{"projection": "attn.qkv"}, {"result": "attn.proj"}, {"result": "other.out_proj"}])
 def test_attention_under_other_names_is_no_such_module(sketch: Any, other: dict[str, str]) -> None:
     written = attention(sketch, **other)

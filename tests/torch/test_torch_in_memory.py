@@ -17,6 +17,8 @@ import interlingua
 from interlingua.errors import UsageError
 from interlingua.ir import metadata
 
+pytestmark = pytest.mark.slow
+
 BATCH = {0: "batch"}
 
 
@@ -82,7 +84,6 @@ class TakesNamed(nn.Linear):
         return super().forward(input) - others["shift"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [TakesPair, TakesAll, TakesNamed])
 def test_named_tuples_and_arguments_of_any_number(tmp_path: Path, kind: type[nn.Module]) -> None:
     x, y = torch.randn(2, 4), torch.randn(2, 4)
@@ -101,7 +102,6 @@ def test_named_tuples_and_arguments_of_any_number(tmp_path: Path, kind: type[nn.
     torch.testing.assert_close(found, tuple(expected) if isinstance(expected, tuple) else expected)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["onnx", "torch", "paddle"])
 def test_one_value_may_be_two_outputs(tmp_path: Path, target: str) -> None:
     class Twice(nn.Linear):
@@ -114,7 +114,6 @@ def test_one_value_may_be_two_outputs(tmp_path: Path, target: str) -> None:
     assert len(report.proofs[-1].differences) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["onnx", "torch"])
 def test_nested_signatures_are_kept(tmp_path: Path, target: str) -> None:
     module = nets.Nested()
@@ -183,7 +182,6 @@ def test_loops_on_data_go_by_the_exporter_of_torchscript(tmp_path: Path, script:
     assert any("did not take the model" in text or "does not foresee" in text for text in told)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dynamic", [{}, {"x": BATCH}], ids=["fixed", "dynamic"])
 @pytest.mark.parametrize("way", ["script", "trace"])
 def test_torchscript_keeps_the_names_of_weights(tmp_path: Path, way: str, dynamic: Any) -> None:

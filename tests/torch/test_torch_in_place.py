@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 import torch.nn.functional as F
 from generated import Generated
 from torch import nn
 
 from interlingua.proof import execute
+
+pytestmark = pytest.mark.slow
 
 IMAGE = (torch.randn(2, 3, 8, 8),)
 

@@ -15,6 +15,8 @@ from torch import nn
 
 import interlingua
 
+pytestmark = pytest.mark.slow
+
 X = torch.randn(2, 3, 8, 8)
 
 
@@ -87,7 +89,6 @@ def test_every_norm_and_bias_is_its_own_again(tmp_path: Path) -> None:
     assert generated.first.weight is generated.second.weight
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"old": True}, {"old": False}], ids=["older exporter", "newer exporter"])
 def test_where_batch_norms_are_folded_the_others_stay_apart(tmp_path: Path, options: dict[str, Any]) -> None:
     torch.manual_seed(0)

@@ -10,6 +10,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+pytestmark = pytest.mark.slow
+
 
 def dense(sketch: Any, x: ir.Value, layer: str, weight: ir.Value, bias: ir.Value | None = None) -> ir.Value:
     inputs = {"A": [x], "B": [weight]} | ({"C": [bias]} if bias is not None else {})

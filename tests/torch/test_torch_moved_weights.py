@@ -19,6 +19,8 @@ from interlingua.codegen import expressions
 from interlingua.ir.origin import evaluate, parse, shape_after
 from interlingua_torch.lowering.moves import MOVES
 
+pytestmark = pytest.mark.slow
+
 
 class Rearranging(nn.Module):
     """Each parameter stands in the graph in another form than in the state dict; one stands there in two forms."""
@@ -72,14 +74,12 @@ def agreed(source: nn.Module, x: torch.Tensor, out: Path) -> str:
     return (out / "model.py").read_text()
 
 
-@pytest.mark.slow
 def test_state_dict_loads_and_gradients_are_those_of_the_source(tmp_path: Path) -> None:
     torch.manual_seed(0)
     text = agreed(Rearranging(), torch.randn(2, 4, 5), tmp_path / "out")
     assert "self.scale[None, :, None]" in text and "self.positions[2:7]" in text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_bias_that_is_changed_first_stays_its_layers(inside: bool, tmp_path: Path) -> None:
     """Also where the model itself computes everything, and no module inside it is called."""
@@ -109,7 +109,6 @@ class Bounded(nn.Module):
         return torch.clamp(x, self.low, self.high) + x.clamp(max=self.most) + x.clamp(-2.0, 2.0)
 
 
-@pytest.mark.slow
 def test_bounds_of_the_state_are_no_numbers_of_the_code(tmp_path: Path) -> None:
     source, other, x = Bounded(), Bounded(), torch.linspace(-3, 3, 12)
     for tensor in other.state_dict().values():
@@ -148,7 +147,6 @@ class Gated(nn.Module):
         return y
 
 
-@pytest.mark.slow
 def test_a_module_that_holds_more_than_a_layer_is_no_layer(tmp_path: Path) -> None:
     text = agreed(Gated(), torch.randn(2, 8), tmp_path / "out")
     assert text.count("nn.Linear(") == 1 and "class Gate(" in text

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from generated import Generated
 from torch import nn
 
+pytestmark = pytest.mark.slow
+
 
 class OneHead(nn.Module):
     """The projections of one head, the mask of three axes, of two, or none."""

@@ -18,6 +18,8 @@ from interlingua.errors import InvalidSource, UntrustedSource, UsageError
 from interlingua.ir import metadata
 from interlingua.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -45,7 +47,6 @@ def test_inputs_cannot_be_chosen_inside(saved: Path) -> None:
         pipeline.read(saved / "net.pt2", ReadOptions(inputs=("image",)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["torch", "onnx"])
 def test_a_users_module_is_converted_and_proved(saved: Path, tmp_path: Path, target: str) -> None:
     report = pipeline.convert(saved / "net.pt2", target, tmp_path / "out")
@@ -65,7 +66,6 @@ def carried(folder: Path) -> dict[str, dict[str, str]]:
         return {key: json.loads(text) for key, text in file.metadata().items()}
 
 
-@pytest.mark.slow
 def test_a_tied_weight_stays_one_through_a_chain(saved: Path, tmp_path: Path) -> None:
     source = saved / "tied.pt2"
     for number in (1, 2):
@@ -85,7 +85,6 @@ def without_docstrings(code: str) -> str:
     return ast.unparse(tree)
 
 
-@pytest.mark.slow
 def test_names_of_the_first_source_survive_a_chain(sketch: Any, tmp_path: Path) -> None:
     x = sketch.input("images", (None, 3, 8, 8))
     for scope in ("vgg 16/conv1/conv1_1", "vgg 16/conv2/conv2_1"):

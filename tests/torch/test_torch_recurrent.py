@@ -14,6 +14,8 @@ from torch import nn
 
 import interlingua
 
+pytestmark = pytest.mark.slow
+
 TIMES = {"x": {0: "batch", 1: "time"}}
 BATCH = {"x": {0: "batch"}}
 
@@ -211,7 +213,6 @@ def same_gradients(module: nn.Module, generated: nn.Module, *inputs: torch.Tenso
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "said", "layer"),
     [
@@ -224,14 +225,12 @@ def same_gradients(module: nn.Module, generated: nn.Module, *inputs: torch.Tenso
             "GRU",
             {"num_layers": 3, "batch_first": True},
             "nn.GRU(5, 4, num_layers=3, batch_first=True)",
-            marks=pytest.mark.slow,
         ),
         ("RNN", {"nonlinearity": "relu", "num_layers": 2}, 'nn.RNN(5, 4, num_layers=2, nonlinearity="relu")'),
         pytest.param(
             "LSTM",
             {"bias": False, "bidirectional": True},
             "nn.LSTM(5, 4, bias=False, bidirectional=True)",
-            marks=pytest.mark.slow,
         ),
     ],
     ids=["LSTM", "GRU", "RNN", "one layer"],
@@ -244,7 +243,6 @@ def test_a_layer_is_the_source_s(tmp_path: Path, kind: str, said: dict[str, Any]
         same_gradients(module, generated, torch.randn(*sizes))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_last_states_alone(tmp_path: Path, kind: str) -> None:
     module = Tagger(kind, ends=True, num_layers=2, batch_first=True)
@@ -253,7 +251,6 @@ def test_last_states_alone(tmp_path: Path, kind: str) -> None:
     same_gradients(module, generated, torch.randn(3, 5, 5))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 2])
 def test_states_go_in_and_come_out(tmp_path: Path, layers: int) -> None:
     module = Decoder(layers)
@@ -263,7 +260,6 @@ def test_states_go_in_and_come_out(tmp_path: Path, layers: int) -> None:
     same_gradients(module, generated, *example)
 
 
-@pytest.mark.slow
 def test_two_modules_stay_two(tmp_path: Path) -> None:
     module = Two()
     generated, code = written(module, torch.randn(2, 7, 5), tmp_path / "out", dynamic=TIMES)
@@ -272,7 +268,6 @@ def test_two_modules_stay_two(tmp_path: Path) -> None:
     same_gradients(module, generated, torch.randn(3, 4, 5))
 
 
-@pytest.mark.slow
 def test_dropout_drops_in_training(tmp_path: Path) -> None:
     module = Tagger("GRU", num_layers=2, dropout=0.5)
     generated, _ = written(module, torch.randn(2, 7, 5), tmp_path / "out")
@@ -285,13 +280,12 @@ def test_dropout_drops_in_training(tmp_path: Path) -> None:
     assert not torch.equal(results[0], module.eval()(x))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "reverse"),
     [
         ("LSTMCell", False),
-        pytest.param("GRUCell", True, marks=pytest.mark.slow),
-        pytest.param("RNNCell", False, marks=pytest.mark.slow),
+        pytest.param("GRUCell", True),
+        pytest.param("RNNCell", False),
     ],
     ids=["LSTM", "GRU", "RNN"],
 )
@@ -302,7 +296,6 @@ def test_a_cell_that_is_run_step_by_step_stays_one(tmp_path: Path, kind: str, re
     same_gradients(module, generated, torch.randn(3, 4, 5), torch.randn(3, 4))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("alike", [False, True], ids=["two cells", "one cell twice"])
 def test_cells_on_each_other_run_one_after_the_other(tmp_path: Path, alike: bool) -> None:
     module = Stack(alike)
@@ -314,7 +307,6 @@ def test_cells_on_each_other_run_one_after_the_other(tmp_path: Path, alike: bool
         same_gradients(module, generated, torch.randn(3, 4, 5))
 
 
-@pytest.mark.slow
 def test_a_layer_that_runs_twice_is_no_layer_of_two(tmp_path: Path) -> None:
     module = TwiceOver()
     generated, code = written(module, torch.randn(2, 4, 5), tmp_path / "out", dynamic=TIMES)
@@ -337,14 +329,12 @@ def test_a_bias_that_the_source_does_not_have_is_not_trained(tmp_path: Path, inw
     torch.testing.assert_close(trained[f"lstm.{own}"].grad, bias.grad, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_projected_layer_is_written_step_by_step(tmp_path: Path) -> None:
     module = Tagger("LSTM", proj_size=3, num_layers=2, batch_first=True)
     generated, _ = written(module, torch.randn(2, 3, 5), tmp_path / "out", dynamic=BATCH)
     same_gradients(module, generated, torch.randn(3, 3, 5))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inward", "fresh", "bias"),
     [

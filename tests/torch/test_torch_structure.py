@@ -16,6 +16,8 @@ from torch import nn
 
 import interlingua
 
+pytestmark = pytest.mark.slow
+
 TOKENS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 19]])
 
 
@@ -124,7 +126,6 @@ def test_layers_that_are_given_all_that_was_before_are_a_loop(tmp_path: Path) ->
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["order", "last", "kinds"])
 def test_what_is_nearly_a_growing_list_is_no_loop(tmp_path: Path, how: str) -> None:
     """Another order of the tensors, one that stands twice in the whole, a layer of another class."""
@@ -215,7 +216,6 @@ def test_layers_whose_names_are_no_identifiers_keep_them(tmp_path: Path) -> None
     assert '("block-0", Gate())' in made.text and made.classes == ["Gate", "Model"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("optimize", [True, False])
 @pytest.mark.parametrize("told", [True, False])
 def test_a_file_of_the_exporter_is_written_as_modules(tmp_path: Path, optimize: bool, told: bool) -> None:
@@ -264,7 +264,6 @@ def test_repeats_are_found_in_a_file_that_tells_nothing_of_modules(tmp_path: Pat
     assert "nn.ModuleList([Block() for _ in range(4)])" in text
 
 
-@pytest.mark.slow
 def test_generated_code_is_the_same_every_time(tmp_path: Path) -> None:
     first = Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "one").text
     assert Generated(nets.Residual(), (torch.randn(2, 3, 9, 8),), tmp_path / "two").text == first

@@ -14,6 +14,8 @@ from torch import nn
 import interlingua
 from interlingua.ir.facts import qualified
 
+pytestmark = pytest.mark.slow
+
 
 class Called(nn.Module):
     def __init__(self, pool: nn.Module) -> None:
@@ -47,7 +49,6 @@ UNEVEN = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module, shape, line, operator", UNEVEN, ids=["1", "2", "3"])
 def test_windows_that_differ_are_one_call(
     module: nn.Module, shape: tuple[int, ...], line: str, operator: str, tmp_path: Path
@@ -70,7 +71,6 @@ def test_sizes_may_vary(tmp_path: Path) -> None:
     assert [node.op_type for node in model.graph.node] == ["AdaptiveAveragePool2D"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("wanted, said", [((3, 2), "F.avg_pool2d(x, 2)"), (1, "x.mean(dim=(-2, -1), keepdim=True)")])
 def test_even_windows_stay_ordinary(wanted: Any, said: str, tmp_path: Path) -> None:
     """Beside one that is whole, which has its program decomposed by us."""

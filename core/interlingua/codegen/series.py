@@ -187,8 +187,9 @@ class Calls:
         """What is in the lists that the module gives."""
         return [self._lists[value] for value in module.outputs if value in self._lists]
 
-    def changed(self, module: Module, inputs: Sequence[str], outputs: Sequence[str],
-                lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
+    def changed(
+        self, module: Module, inputs: Sequence[str], outputs: Sequence[str], lists: Mapping[str, Sequence[str]]
+    ) -> None:
         """Takes down that a module is given and gives lists in the places of its former inputs and outputs."""
         self._lists |= {value: list(members) for value, members in lists.items()}
         taken = [[inputs.index(name) for name in lists[value]] for value in module.inputs if value in lists]
