@@ -23,6 +23,7 @@ from interlingua.codegen.lowering import Context
 from interlingua.errors import InvalidSource, UsageError, VerificationFailed
 from interlingua.passes import layout
 from interlingua.pipeline import ConvertOptions
+from interlingua.proof import agreement, prove
 from interlingua.proof.compare import compare
 from interlingua.proof.precision import coarsest
 from interlingua.proof.prove import REFERENCE, VerifyOptions
@@ -222,3 +223,13 @@ def test_comparison_of_floats(reference: list[float], other: list[float], within
 def test_comparison_of_whole_numbers_is_exact() -> None:
     assert not compare("y", np.array([1, 2, 3]), np.array([1, 2, 4]), 0.9).within
     assert not compare("y", np.zeros((2, 3)), np.zeros((3, 2))).within
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_another_number_of_outputs_than_the_source_has_is_not_cut_to_fit(count: int) -> None:
+    value = ir.Value(name="y", shape=ir.Shape([1]), type=ir.TensorType(ir.DataType.FLOAT))
+    model = ir.Model(ir.Graph([], [value], nodes=[], opset_imports={"": 23}), ir_version=10)
+    outputs = [np.zeros(1, np.float32)] * count
+    turned = prove._turned_back(model, outputs)
+    proof = agreement.compared("model.py", "source", ["y"], [np.zeros(1, np.float32)], turned, VerifyOptions(), [])
+    assert proof.verdict == "failed"

@@ -51,11 +51,11 @@ def keep_wholes(model: ir.Model) -> None:
         said = simplified(metadata.origin(value))
         if not functions(said) <= _SAID or not functions(said) - {"transpose"} or not is_of_state(said, graph):
             continue
-        made: list[ir.Node] = []
-        heir, _ = _computed(said, graph, made)
         user = next(iter(value.uses()), None)
         if user is None or value.is_graph_output():
             continue
+        made: list[ir.Node] = []
+        heir, _ = _computed(said, graph, made)
         metadata.copy_place(user.node, made)
         del graph.initializers[value.name or ""]
         value.replace_all_uses_with(heir)

@@ -70,8 +70,7 @@ def compare(
     """The difference of `other` from `reference`; relative means max|Δ| / max|reference|.
 
     Numbers of few digits (float16, bfloat16), or computed from such (`coarse` is their type), agree within a few
-    roundings. NaN agrees with NaN and an infinity with
-    the same infinity, at the same place; anything else differs.
+    roundings. NaN agrees with NaN and an infinity with the same infinity, at the same place; anything else differs.
     """
     if reference.shape != other.shape:
         return Difference(name, math.inf, math.inf, False, f"shape {other.shape}, expected {reference.shape}")

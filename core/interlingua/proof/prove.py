@@ -292,9 +292,11 @@ def turned_inputs(prepared: ir.Model, package: Package, arrays: Mapping[str, Arr
 
 
 def _turned_back(prepared: ir.Model, outputs: Sequence[Array]) -> list[Array]:
-    """The target's outputs in the source's axis order."""
+    """The target's outputs in the source's axis order; as they are where their number is wrong, which fails them."""
+    if len(outputs) != len(prepared.graph.outputs):
+        return list(outputs)
     turned: list[Array] = []
-    for value, array in zip(prepared.graph.outputs, outputs, strict=False):
+    for value, array in zip(prepared.graph.outputs, outputs, strict=True):
         order = metadata.permutation(value)
         turned.append(array.transpose(np.argsort(order)) if order else array)
     return turned
